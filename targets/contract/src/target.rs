@@ -1,0 +1,85 @@
+//! The trait.
+
+use crate::{Applied, Batch, Checkpoint, Inspection, Result, TableSpec};
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+
+/// A database that tables are kept in.
+///
+/// # The promise
+///
+/// 1. **Every call may be repeated**, by the same process or another one, at any time, after any failure. An answer
+///    may be lost although the work was done; the same call again leaves the same state.
+/// 2. **A batch is one unit.** Its rows, its [`Checkpoint`] and its freshness become visible together or not at all
+///    (where [`Capabilities::transactions`] says so; elsewhere the checkpoint is written last).
+/// 3. **Epochs fence.** A call with an epoch below the highest one that was ever claimed for its sync writes nothing
+///    and fails with [`ErrorKind::Fenced`](crate::ErrorKind::Fenced). The comparison happens in the transaction of the
+///    batch and excludes a concurrent claim.
+/// 4. **Only managed columns and keys are touched.** Other rows, other columns, indexes, grants, triggers and views
+///    stay. Nothing is ever dropped or truncated.
+/// 5. **Exact or refused.** A value that the column cannot hold exactly is a [`Reject`](crate::Reject): the row is not
+///    written (an existing row keeps its old values), all other rows of the batch are.
+/// 6. **Locks are short.** Rows are locked in key order; waits for locks end in
+///    [`ErrorKind::Busy`](crate::ErrorKind::Busy) within seconds rather than queueing in front of the application.
+///
+/// A target opens its connections when they are needed, opens them again when they broke, and is shared by concurrent
+/// calls for *different* syncs. No method has a default body: a wrapper that forgot one would not compile.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// What this target can do; constant for its lifetime.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Connects, and says whom it reached.
+    async fn probe(&self) -> Result<ServerInfo>;
+
+    /// Compares a table with what a sync wants: columns, types, a unique index on exactly the key, the rights to write.
+    /// Changes nothing. A table that is present is reported with every mismatch at once, and a right that is missing on
+    /// an absent table (to create it) is a [`Denied`](crate::ErrorKind::Denied) error.
+    async fn inspect(&self, spec: &TableSpec) -> Result<Inspection>;
+
+    /// Creates the table by the statements that [`inspect`](Target::inspect) showed; succeeds without change if it is
+    /// there already.
+    async fn create(&self, spec: &TableSpec) -> Result<()>;
+
+    /// Takes the sync over for a writer with this epoch, and returns the last checkpoint written, if any. From now on
+    /// every smaller epoch is fenced. Makes hydrant's own tables if they are missing.
+    async fn claim(&self, sync: &str, epoch: u64) -> Result<Option<Checkpoint>>;
+
+    /// Writes a batch: deletes, updates and inserts so that afterwards, for every key that is not rejected,
+    ///
+    /// | mode | key among `inserts` or `updates` | key among `deletes` |
+    /// |---|---|---|
+    /// | mirror, upsert | the row is there with exactly these managed values | gone, marked or nulled, as `deletes` says |
+    /// | insert | as before if it was there, else inserted | as before |
+    /// | update | updated if it was there, else still absent | as before |
+    ///
+    /// whether or not the belief that sorted it into `inserts` or `updates` was right. Values of other unique columns
+    /// may move between the rows of one batch. An empty batch writes the checkpoint and the freshness and does not touch
+    /// the table at all.
+    async fn apply(&self, batch: &Batch) -> Result<Applied>;
+
+    /// Reads the managed columns of the rows with these keys ([`Shape::key_schema`](crate::Shape::key_schema)), in the
+    /// carriers of [`Shape::schema`](crate::Shape::schema), in no particular order. Absent keys have no row. A value
+    /// that was not written by hydrant and that the carrier cannot hold is an error.
+    async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch>;
+}
+
+/// What a target can do. Each has cases in the conformance suite; what is missing shows there as ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Rows, checkpoint and freshness commit together.
+    pub transactions: bool,
+    /// Table names may have a schema.
+    pub schemas: bool,
+    /// The table enforces unique columns other than the key.
+    pub unique_columns: bool,
+}
+
+/// Whom a target reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// Product and version, as in `PostgreSQL 15.18`.
+    pub product: String,
+    /// Where it is, without any secret, as in `db.example:5432/app as hydrant`.
+    pub place: String,
+}

@@ -1,0 +1,1 @@
+//! A target in memory, for tests of the engine.

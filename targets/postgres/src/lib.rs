@@ -1,0 +1,1 @@
+//! Postgres, and what speaks its protocol, as a hydrant target.
