@@ -1,1 +1,20 @@
-//! hydrant.
+//! hydrant keeps tables in an application's database equal to queries on the company's warehouse.
+//!
+//! A run is six verbs with two commit points, and each lives in a place of its own:
+//!
+//! | verb | what happens | where |
+//! |---|---|---|
+//! | export | the model's rows come as Arrow batches and become Parquet in the store | [`source`], [`carry`], [`store`] |
+//! | fingerprint | every row is hashed while it passes | [`fingerprint`] |
+//! | diff | last index against new fingerprints: what to insert, update, delete | [`diff`], judged by [`guard`] |
+//! | **seal** | one create-only write: from here on the run will be finished | [`store`] |
+//! | apply | batches in export order, each in one transaction with its checkpoint | [`apply`], [`hydrant_contract`] |
+//! | **publish** | one create-only write: the new index is the last index | [`store`] |
+//!
+//! Only [`engine`] knows that order. [`config`] turns what was typed into what the program relies on, [`registry`] is the
+//! one place that names concrete targets and sources, and [`cli`] is the one place that prints.
+
+pub mod config;
+pub mod secret;
+pub mod source;
+pub mod sync;

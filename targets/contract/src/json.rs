@@ -6,7 +6,7 @@
 
 use crate::ValueType;
 use arrow::{
-    array::{Array, ArrayAccessor, AsArray},
+    array::{Array, AsArray},
     datatypes::{Float32Type, Float64Type},
     util::display::{ArrayFormatter, FormatOptions},
 };

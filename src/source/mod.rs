@@ -1,0 +1,39 @@
+//! Where rows come from: a source runs a model and streams its rows as Arrow record batches.
+
+mod error;
+
+pub use error::{SourceError, SourceErrorKind};
+
+use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use std::path::PathBuf;
+
+/// A warehouse, or files, that queries run on.
+///
+/// A source never holds a whole result in memory, and needs read access only.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// The columns that the model returns, without running it in full.
+    async fn describe(&self, model: &Model) -> Result<SchemaRef, SourceError>;
+
+    /// Runs the model. The stream ends after its first error. Dropping it cancels the query.
+    async fn open(&self, model: &Model) -> Result<Rows, SourceError>;
+}
+
+/// The rows of a model, in the source's order, in whatever Arrow types the source has.
+pub struct Rows {
+    /// The schema of every batch.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub batches: BoxStream<'static, Result<RecordBatch, SourceError>>,
+}
+
+/// The query whose rows are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The query.
+    pub sql: String,
+    /// The file that it was read from; without one it stood in the configuration itself.
+    pub file: Option<PathBuf>,
+}
