@@ -14,7 +14,18 @@
 //! Only [`engine`] knows that order. [`config`] turns what was typed into what the program relies on, [`registry`] is the
 //! one place that names concrete targets and sources, and [`cli`] is the one place that prints.
 
+pub mod apply;
+pub mod carry;
+pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod diff;
+pub mod engine;
+pub mod fingerprint;
+pub mod guard;
+pub mod registry;
 pub mod secret;
 pub mod source;
+pub mod spill;
+pub mod store;
 pub mod sync;

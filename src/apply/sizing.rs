@@ -1,0 +1,70 @@
+//! How many rows a batch has: as many as fit the time that a transaction may take.
+
+use std::time::Duration;
+
+/// A transaction should last this long: short enough that nobody waits noticeably for a row, long enough that commits do
+/// not dominate.
+const AIM: Duration = Duration::from_millis(500);
+const ROWS_FIRST: usize = 2_000;
+const ROWS_MIN: usize = 100;
+const ROWS_MAX: usize = 100_000;
+/// However fast the target is, a batch is held in memory, encoded and sent.
+pub(super) const BYTES_MAX: usize = 16 << 20;
+
+/// Learns from the time that batches took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizing {
+    rows: usize,
+}
+
+impl Sizing {
+    pub(super) fn new() -> Self {
+        Self { rows: ROWS_FIRST }
+    }
+
+    /// Rows of the next batch.
+    pub(super) fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// A batch of so many rows took so long. Growth is at most twofold a step, so that one lucky batch does not make a giant.
+    pub(super) fn learn(&mut self, rows: usize, took: Duration) {
+        // A batch that was cut for its bytes, or the last one, says little about larger ones.
+        if rows < self.rows / 2 && took < AIM {
+            return;
+        }
+        let per_row = took.max(Duration::from_micros(1)).as_secs_f64() / rows.max(1) as f64;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let fitting = (AIM.as_secs_f64() / per_row) as usize;
+        self.rows = fitting.min(self.rows * 2).clamp(ROWS_MIN, ROWS_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_settles_at_the_aim_from_both_sides() {
+        for row_us in [1_u64, 20, 400, 100_000] {
+            let mut sizing = Sizing::new();
+            for _ in 0..20 {
+                let rows = sizing.rows();
+                sizing.learn(rows, Duration::from_micros(row_us * rows as u64));
+            }
+            let wanted = usize::try_from(500_000 / row_us).unwrap().clamp(ROWS_MIN, ROWS_MAX);
+            assert!(
+                sizing.rows().abs_diff(wanted) <= wanted / 50,
+                "{row_us} µs a row: {} rows, not {wanted}",
+                sizing.rows()
+            );
+        }
+    }
+
+    #[test]
+    fn a_small_last_batch_does_not_shrink_the_next() {
+        let mut sizing = Sizing::new();
+        sizing.learn(3, Duration::from_millis(4));
+        assert_eq!(sizing.rows(), ROWS_FIRST);
+    }
+}

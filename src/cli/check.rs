@@ -1,0 +1,60 @@
+//! `hydrant check`
+
+use super::{
+    Exit, Global, Problem, Syncs,
+    output::{self, BOLD, GOOD, Output},
+    registry,
+    run::{failure_json, show_failure},
+};
+use crate::engine::{self, CheckReport, RunError, Unobserved};
+use clap::Args;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    syncs: Syncs,
+}
+
+impl Check {
+    pub(super) async fn execute(self, global: &Global, stop: CancellationToken) -> Result<Exit, Problem> {
+        let config = global.load()?;
+        let syncs = self.syncs.choose(&config)?;
+        let registry = registry(&config)?;
+        let mut outcomes: Vec<Result<CheckReport, RunError>> = Vec::new();
+        let mut exit = Exit::Done;
+        for sync in syncs {
+            let outcome = match registry.env(&config, sync, stop.clone(), Arc::new(Unobserved)) {
+                Ok(env) => engine::check(&env, sync).await,
+                Err(error) => Err(error),
+            };
+            match &outcome {
+                Ok(report) if global.output == Output::Text => text(report),
+                Err(error) if global.output == Output::Text => show_failure(error),
+                Ok(_) | Err(_) => {}
+            }
+            if let Err(error) = &outcome {
+                exit = exit.and(Exit::of_failure(error.failure.kind()));
+            }
+            outcomes.push(outcome);
+        }
+        if global.output == Output::Json {
+            let syncs: Vec<_> = outcomes
+                .iter()
+                .map(|outcome| outcome.as_ref().map_or_else(failure_json, |report| serde_json::json!(report)))
+                .collect();
+            output::json(&serde_json::json!({ "syncs": syncs }));
+        }
+        Ok(exit)
+    }
+}
+
+fn text(report: &CheckReport) {
+    anstream::println!("{GOOD}ok{GOOD:#} {BOLD}{}{BOLD:#} → {} ({})", report.sync, report.table, report.target);
+    let columns: Vec<_> = report.columns.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    anstream::println!("   {}", columns.join(", "));
+    if !report.ddl.is_empty() {
+        anstream::println!("   the table is absent, the first run creates it");
+    }
+}

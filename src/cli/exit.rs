@@ -1,0 +1,89 @@
+//! Exit codes: documented, stable, one per kind of outcome.
+
+use crate::engine::{FailureKind, RunReport};
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything was done.
+    Done = 0,
+    /// A defect of hydrant, or a damaged store.
+    Broken = 1,
+    /// `plan --detailed-exitcode`: there are changes.
+    Changes = 2,
+    /// Published, but the guard withheld deletes.
+    Withheld = 3,
+    /// Published, but rows were refused.
+    Rejects = 4,
+    /// Another process runs this sync.
+    Held = 5,
+    /// Stopped by a signal; the next run goes on.
+    Stopped = 6,
+    /// Source, store or target could not be reached or was too busy.
+    Unavailable = 7,
+    /// The data breaks a rule: duplicate keys, too many rejects, unreadable files.
+    Data = 8,
+    /// Configuration, query or table must be mended by a person.
+    Wrong = 9,
+    /// Access was denied.
+    Denied = 10,
+    /// The command line was wrong.
+    Usage = 64,
+}
+
+/// Shown by `--help`.
+pub(super) const HELP: &str = "\
+Exit codes:
+   0  done                                  6  stopped by a signal, the next run goes on
+   1  defect, or damaged store              7  source, store or target unavailable
+   2  plan --detailed-exitcode: changes     8  the data breaks a rule (duplicate keys, too many rejects)
+   3  published, deletes withheld           9  configuration, query or table is wrong
+   4  published, rows rejected             10  access denied
+   5  another process runs this sync       64  wrong command line
+Of several syncs the highest code counts, but 1 before all.";
+
+impl Exit {
+    /// The outcome of several syncs: the one that needs a person most.
+    pub(super) fn and(self, other: Self) -> Self {
+        if self == Self::Broken || other == Self::Broken { Self::Broken } else { self.max(other) }
+    }
+
+    pub(super) fn of_failure(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Wrong => Self::Wrong,
+            FailureKind::Data => Self::Data,
+            FailureKind::Unavailable => Self::Unavailable,
+            FailureKind::Denied => Self::Denied,
+            FailureKind::Held => Self::Held,
+            FailureKind::Stopped => Self::Stopped,
+            FailureKind::Broken => Self::Broken,
+        }
+    }
+
+    pub(super) fn of_report(report: &RunReport) -> Self {
+        match (report.counts.rejected, &report.withheld) {
+            (1.., _) => Self::Rejects,
+            (0, Some(_)) => Self::Withheld,
+            (0, None) => Self::Done,
+        }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_outcomes_the_gravest_counts() {
+        assert_eq!(Exit::Done.and(Exit::Withheld), Exit::Withheld);
+        assert_eq!(Exit::Denied.and(Exit::Rejects), Exit::Denied);
+        assert_eq!(Exit::Denied.and(Exit::Broken), Exit::Broken);
+    }
+}

@@ -1,0 +1,55 @@
+//! What goes to standard output and standard error.
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    Text,
+    /// For programs: one JSON document, stable.
+    Json,
+}
+
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+pub(super) const WARN: Style = AnsiColor::Yellow.on_default();
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// A result for programs.
+pub(super) fn json(value: &impl Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => anstream::println!("{text}"),
+        Err(error) => anstream::eprintln!("the result cannot be written as JSON: {error}"),
+    }
+}
+
+/// An error, with what to do about it.
+pub(super) fn error(output: Output, message: &str, advice: &str) {
+    match output {
+        Output::Text => {
+            anstream::eprintln!("{BAD}error{BAD:#}: {message}");
+            anstream::eprintln!("{DIM}  what to do: {advice}{DIM:#}");
+        }
+        Output::Json => json(&serde_json::json!({ "error": { "message": message, "advice": advice } })),
+    }
+}
+
+/// A table without lines; all columns but the first `left` are numbers.
+pub(super) fn table(header: &[&str], left: usize) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header);
+    for column in table.column_iter_mut().skip(left) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// A count with its thousands parted.
+pub(super) fn count(number: u64) -> String {
+    indicatif::HumanCount(number).to_string()
+}

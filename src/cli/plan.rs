@@ -1,0 +1,121 @@
+//! `hydrant plan`
+
+use super::{
+    Exit, Global, Problem, Syncs,
+    output::{self, BOLD, DIM, GOOD, Output, WARN, count},
+    progress::Progress,
+    registry,
+    run::{failure_json, show_failure},
+};
+use crate::engine::{self, ChangeKind, PlanReport, RunError, Sample};
+use clap::Args;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    syncs: Syncs,
+    /// Exit with 2 if a run would write anything.
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// How many changes of each kind are shown.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    samples: usize,
+}
+
+impl Plan {
+    pub(super) async fn execute(self, global: &Global, stop: CancellationToken, progress: Progress) -> Result<Exit, Problem> {
+        let config = global.load()?;
+        let syncs = self.syncs.choose(&config)?;
+        let registry = registry(&config)?;
+        let mut outcomes = Vec::new();
+        let mut exit = Exit::Done;
+        for sync in syncs {
+            let outcome = match registry.env(&config, sync, stop.clone(), Arc::new(progress.clone())) {
+                Ok(env) => engine::plan(&env, sync, self.samples).await,
+                Err(error) => Err(error),
+            };
+            exit = exit.and(match &outcome {
+                Ok(plan) if plan.has_changes() && self.detailed_exitcode => Exit::Changes,
+                Ok(_) => Exit::Done,
+                Err(error) => Exit::of_failure(error.failure.kind()),
+            });
+            if global.output == Output::Text {
+                progress.suspend(|| match &outcome {
+                    Ok(plan) => text(plan),
+                    Err(error) => show_failure(error),
+                });
+            }
+            outcomes.push(outcome);
+        }
+        progress.clear();
+        if global.output == Output::Json {
+            json(&outcomes);
+        }
+        Ok(exit)
+    }
+}
+
+fn json(outcomes: &[Result<PlanReport, RunError>]) {
+    let syncs: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Ok(plan) => serde_json::json!(plan),
+            Err(error) => failure_json(error),
+        })
+        .collect();
+    output::json(&serde_json::json!({ "syncs": syncs }));
+}
+
+fn text(plan: &PlanReport) {
+    let c = &plan.counts;
+    anstream::println!("{BOLD}{}{BOLD:#} → {}", plan.sync, plan.table);
+    if let Some(run) = plan.pending {
+        anstream::println!("  run {run} is sealed and would be finished first; this plan is for after that");
+    }
+    for statement in &plan.ddl {
+        anstream::println!("  {GOOD}would run{GOOD:#}: {}", statement.replace('\n', "\n  "));
+    }
+    anstream::println!(
+        "  {} rows: {} to insert, {} to update, {} to delete, {} unchanged",
+        count(c.exported), count(c.inserts), count(c.updates), count(c.deletes), count(c.unchanged),
+    );
+    if let Some(reason) = &plan.withheld {
+        anstream::println!("  {WARN}{} deletes would be withheld{WARN:#}: {reason}", count(c.deletes_withheld));
+    }
+    if c.rejected > 0 {
+        anstream::println!("  {WARN}{} rows have NULL in their key and would be rejected{WARN:#}", count(c.rejected));
+    }
+    for sample in &plan.samples {
+        show(sample);
+    }
+}
+
+fn show(sample: &Sample) {
+    let sign = match sample.change {
+        ChangeKind::Insert => "+",
+        ChangeKind::Update => "~",
+        ChangeKind::Delete => "-",
+    };
+    anstream::println!("  {sign} {}", sample.key);
+    for column in &sample.columns {
+        let value = |v: &Option<serde_json::Value>| v.as_ref().map_or_else(|| "nothing".to_owned(), shortened);
+        match sample.change {
+            ChangeKind::Insert => anstream::println!("      {}: {}", column.column, value(&column.after)),
+            ChangeKind::Delete => anstream::println!("      {DIM}{}: {}{DIM:#}", column.column, value(&column.before)),
+            ChangeKind::Update => {
+                anstream::println!("      {}: {} → {}", column.column, value(&column.before), value(&column.after));
+            }
+        }
+    }
+}
+
+/// A value on one line.
+fn shortened(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

@@ -1,0 +1,145 @@
+//! `hydrant run`
+
+use super::{
+    Exit, Global, Problem, Syncs,
+    output::{self, BAD, BOLD, DIM, GOOD, Output, WARN, count},
+    progress::Progress,
+    registry,
+};
+use crate::engine::{self, RunError, RunOptions, RunReport};
+use clap::Args;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    syncs: Syncs,
+    /// Let up to this many deletes pass the guard in this run, for example deletes=1200; looked at again on fresh data.
+    #[arg(long, value_name = "deletes=N", value_parser = approval)]
+    approve: Option<u64>,
+    /// Send every row again, whatever is believed to be in the target: after it was restored or replaced.
+    #[arg(long)]
+    resend: bool,
+}
+
+fn approval(text: &str) -> Result<u64, String> {
+    let number = text.strip_prefix("deletes=").ok_or("say deletes=N")?;
+    number.parse().map_err(|e| format!("{number:?} is not a number of rows: {e}"))
+}
+
+impl Run {
+    pub(super) async fn execute(self, global: &Global, stop: CancellationToken, progress: Progress) -> Result<Exit, Problem> {
+        let config = global.load()?;
+        let syncs = self.syncs.choose(&config)?;
+        let registry = registry(&config)?;
+        let options = RunOptions { approved_deletes: self.approve.unwrap_or_default(), resend: self.resend };
+        let mut outcomes = Vec::new();
+        let mut exit = Exit::Done;
+        for sync in syncs {
+            if stop.is_cancelled() {
+                exit = exit.and(Exit::Stopped);
+                break;
+            }
+            let outcome = match registry.env(&config, sync, stop.clone(), Arc::new(progress.clone())) {
+                Ok(env) => engine::run(&env, sync, options).await,
+                Err(error) => Err(error),
+            };
+            exit = exit.and(match &outcome {
+                Ok(report) => Exit::of_report(report),
+                Err(error) => Exit::of_failure(error.failure.kind()),
+            });
+            if let Err(error) = &outcome
+                && global.output == Output::Text
+            {
+                progress.suspend(|| show_failure(error));
+            }
+            outcomes.push(outcome);
+        }
+        progress.clear();
+        match global.output {
+            Output::Text => text(&outcomes),
+            Output::Json => json(&outcomes),
+        }
+        Ok(exit)
+    }
+}
+
+pub(super) fn show_failure(error: &RunError) {
+    anstream::eprintln!("{BAD}error{BAD:#}: {error}");
+    anstream::eprintln!("{DIM}  what to do: {}{DIM:#}", error.failure.advice());
+}
+
+pub(super) fn failure_json(error: &RunError) -> serde_json::Value {
+    serde_json::json!({
+        "sync": error.sync,
+        "run": error.run,
+        "error": {
+            "step": error.step,
+            "kind": error.failure.kind(),
+            "message": error.failure.to_string(),
+            "advice": error.failure.advice(),
+        },
+    })
+}
+
+fn json(outcomes: &[Result<RunReport, RunError>]) {
+    let syncs: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Ok(report) => serde_json::json!(report),
+            Err(error) => failure_json(error),
+        })
+        .collect();
+    output::json(&serde_json::json!({ "syncs": syncs }));
+}
+
+fn text(outcomes: &[Result<RunReport, RunError>]) {
+    let header = ["sync", "table", "run", "rows", "inserted", "updated", "deleted", "unchanged", "seconds"];
+    let mut table = output::table(&header, 2);
+    for report in outcomes.iter().flatten().flat_map(|r| r.rolled_forward.as_deref().into_iter().chain([r])) {
+        let c = &report.counts;
+        let seconds: f64 = report.seconds.values().sum();
+        let numbers = [report.run, c.exported, c.inserts, c.updates, c.deletes, c.unchanged].map(count);
+        let mut row = vec![report.sync.clone(), report.table.clone()];
+        row.extend(numbers);
+        row.push(format!("{seconds:.1}"));
+        table.add_row(row);
+    }
+    if table.row_count() > 0 {
+        anstream::println!("{table}");
+    }
+    for report in outcomes.iter().flatten() {
+        notes(report);
+    }
+    let (done, all) = (outcomes.iter().flatten().count(), outcomes.len());
+    let style = if done == all { GOOD } else { WARN };
+    anstream::println!("{style}{done} of {all} syncs published{style:#}");
+}
+
+fn notes(report: &RunReport) {
+    let sync = &report.sync;
+    if let Some(earlier) = &report.rolled_forward {
+        anstream::println!("{sync}: run {} was sealed by an earlier process and has been finished first", earlier.run);
+        notes(earlier);
+    }
+    if let Some(reason) = &report.withheld {
+        anstream::println!("{WARN}{sync}: deletes withheld{WARN:#}: {reason}");
+        let deletes = report.counts.deletes_withheld;
+        anstream::println!("{DIM}  if that is right: hydrant run {sync} --approve deletes={deletes}{DIM:#}");
+    }
+    if report.counts.rejected > 0 {
+        let rejected = count(report.counts.rejected);
+        anstream::println!("{WARN}{sync}: {rejected} rows rejected{WARN:#}, they are tried again in the next run:");
+        for reject in &report.rejects {
+            let column = reject.column.as_ref().map_or_else(String::new, |c| format!(" {BOLD}{c}{BOLD:#}:"));
+            anstream::println!("  {}{column} {}", reject.key, reject.reason);
+        }
+    }
+    if report.counts.duplicates > 0 {
+        anstream::println!("{sync}: {} rows passed over, another one with the same key counts", count(report.counts.duplicates));
+    }
+    if report.counts.absent > 0 {
+        anstream::println!("{sync}: {} rows are not in the table to be updated", count(report.counts.absent));
+    }
+}

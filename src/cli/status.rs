@@ -1,0 +1,92 @@
+//! `hydrant status`
+
+use super::{
+    Exit, Global, Problem, Syncs,
+    output::{self, BAD, DIM, Output, WARN, count},
+    registry,
+};
+use crate::{
+    engine::{self, StatusReport},
+    store::LeaseTimes,
+};
+use chrono::{DateTime, Utc};
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    syncs: Syncs,
+}
+
+impl Status {
+    pub(super) async fn execute(self, global: &Global) -> Result<Exit, Problem> {
+        let config = global.load()?;
+        let syncs = self.syncs.choose(&config)?;
+        let registry = registry(&config)?;
+        let now = Utc::now();
+        let mut reports = Vec::new();
+        for sync in syncs {
+            let store = registry.store(&sync.name);
+            let report = engine::status(&store, &sync.name, LeaseTimes::default(), now).await;
+            reports.push(report.map_err(|error| {
+                let failure = engine::Failure::from(error);
+                Problem::Other {
+                    message: format!("{}: {failure}", sync.name),
+                    advice: failure.advice().to_owned(),
+                    exit: Exit::of_failure(failure.kind()),
+                }
+            })?);
+        }
+        match global.output {
+            Output::Json => output::json(&serde_json::json!({ "syncs": reports })),
+            Output::Text => text(&reports, now),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn text(reports: &[StatusReport], now: DateTime<Utc>) {
+    let mut table = output::table(&["sync", "table", "as of", "age", "run", "rows", "changes"], 3);
+    for report in reports {
+        let row = match &report.published {
+            Some(p) => {
+                let c = &p.counts;
+                let age = (now - p.as_of).to_std().unwrap_or_default();
+                vec![
+                    report.sync.clone(),
+                    p.table.clone(),
+                    p.as_of.format("%F %T UTC").to_string(),
+                    indicatif::HumanDuration(age).to_string(),
+                    p.run.to_string(),
+                    count(c.exported),
+                    format!("+{} ~{} -{}", count(c.inserts), count(c.updates), count(c.deletes)),
+                ]
+            }
+            None => vec![report.sync.clone(), String::new(), "never published".to_owned()],
+        };
+        table.add_row(row);
+    }
+    anstream::println!("{table}");
+    for report in reports {
+        let sync = &report.sync;
+        if let Some(lease) = &report.running {
+            anstream::println!("{sync}: running since {} ({})", lease.since.format("%F %T UTC"), lease.holder);
+        }
+        if let Some(run) = report.pending {
+            anstream::println!("{WARN}{sync}: run {run} is sealed and not finished{WARN:#}; the next run finishes it first");
+        }
+        if let Some(failed) = &report.failed {
+            let at = failed.at.format("%F %T UTC");
+            anstream::println!("{BAD}{sync}: run {} failed{BAD:#} at {at} ({}): {}", failed.run, failed.step, failed.message);
+        }
+        if let Some(published) = &report.published {
+            if let Some(reason) = &published.withheld {
+                anstream::println!("{WARN}{sync}: deletes withheld{WARN:#}: {reason}");
+            }
+            if published.counts.rejected > 0 {
+                let rejected = count(published.counts.rejected);
+                anstream::println!("{WARN}{sync}: {rejected} rows rejected{WARN:#} {DIM}(tried again in the next run){DIM:#}");
+            }
+        }
+    }
+}

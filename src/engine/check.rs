@@ -1,0 +1,34 @@
+//! Everything that can be known before anything runs: is the source there, is the query right, does the table fit.
+
+use super::{
+    CheckReport, Env, Failure, RunError, Step, place,
+    run::{refuse_managed_mark, same_place_and_key},
+    table_spec,
+};
+use crate::{fingerprint::Scheme, store::History, sync::SyncSpec};
+use hydrant_contract::{Inspection, Shape};
+
+/// Checks a sync; changes nothing, and does not run the query.
+pub async fn check(env: &Env, sync: &SyncSpec) -> Result<CheckReport, RunError> {
+    let fail = |step| move |failure| RunError { sync: sync.name.clone(), run: None, step, failure };
+    let history = History::load(&env.store).await.map_err(Failure::from).map_err(fail(Step::Start))?;
+    inspect(env, sync, &history).await.map_err(fail(Step::Inspect))
+}
+
+async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckReport, Failure> {
+    let schema = env.source.describe(&sync.model).await?;
+    let shape = Shape::of(&schema, sync.key.clone())?;
+    refuse_managed_mark(&schema, &sync.deletes)?;
+    let spec = table_spec(sync, shape);
+    same_place_and_key(sync, history, &spec, &Scheme::of(&spec.shape))?;
+    let server = env.target.probe().await?;
+    let table = place(&sync.target, &spec);
+    let ddl = match env.target.inspect(&spec).await? {
+        Inspection::Absent { statements } => statements,
+        Inspection::Present { mismatches } if mismatches.is_empty() => Vec::new(),
+        Inspection::Present { mismatches } => return Err(Failure::TableDiffers { table, mismatches }),
+    };
+    let columns = spec.shape.columns().iter().map(|c| (c.name.clone(), c.value.to_string())).collect();
+    let target = format!("{} at {}", server.product, server.place);
+    Ok(CheckReport { sync: sync.name.clone(), target, table, columns, ddl })
+}

@@ -1,0 +1,257 @@
+//! Diff: the last index against the new fingerprints, bucket by bucket, two at a time.
+//!
+//! The two may have different numbers of buckets, both powers of two. A unit of work is one bucket of the coarser side and
+//! all of the finer side that lie in it; memory is that of one coarse bucket, and the coarser side has the fewer rows.
+
+use super::{
+    Failure,
+    base::Base,
+    export::{NAMED, in_background},
+};
+use crate::{
+    apply::exceptions::key_text,
+    diff::{BucketDiff, New, Old, diff},
+    spill::{Fingerprinted, NewBucket},
+    store::{
+        Bucket, Changes, Codec, Index, Part, RunNames, StoreError, SyncStore, bounds, bucket_count, encode,
+        fingerprint_batch,
+    },
+    sync::DuplicateKeys,
+};
+use arrow::{
+    array::{RecordBatch, UInt64Array},
+    compute::take_record_batch,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use hydrant_contract::Shape;
+use roaring::RoaringTreemap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Units that are compared at the same time: as many as small machines have cores.
+const UNITS_AT_ONCE: usize = 2;
+/// Keys in one part of the deletes.
+const DELETES_PART_ROWS: usize = 131_072;
+
+/// What the compare found; all of it is in the store.
+pub(super) struct Compared {
+    pub(super) changes: Changes,
+    pub(super) index: Index,
+    pub(super) inserts: RoaringTreemap,
+    pub(super) updates: RoaringTreemap,
+}
+
+pub(super) struct Compare<'a> {
+    pub(super) base: &'a Base,
+    pub(super) fingerprints: Arc<Fingerprinted>,
+    pub(super) shape: &'a Shape,
+    pub(super) duplicate_keys: DuplicateKeys,
+    /// Whether rows that left the query matter to this sync.
+    pub(super) wants_deletes: bool,
+    pub(super) store: &'a SyncStore,
+    pub(super) names: RunNames,
+    pub(super) progress: &'a (dyn Fn(u64, u64) + Send + Sync),
+}
+
+/// What was found so far, by all units.
+#[derive(Default)]
+struct Found {
+    changes: Changes,
+    buckets: Vec<Part>,
+    inserts: RoaringTreemap,
+    updates: RoaringTreemap,
+    deletes: Vec<RecordBatch>,
+    /// Position and key of duplicates, the first ones.
+    duplicates: Vec<(u64, String)>,
+    units: u64,
+}
+
+impl Compare<'_> {
+    pub(super) async fn run(self) -> Result<Compared, Failure> {
+        let fine = bucket_count(self.fingerprints.rows());
+        let old = self.base.buckets().unwrap_or(fine);
+        let units = old.min(fine);
+        let found = Mutex::new(Found::default());
+        stream::iter(0..units)
+            .map(|unit| self.unit(unit, old, fine, &found, units as u64))
+            .buffer_unordered(UNITS_AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if self.duplicate_keys == DuplicateKeys::Error && found.changes.duplicates > 0 {
+            found.duplicates.sort();
+            let keys = found.duplicates.into_iter().map(|(_, key)| key).collect();
+            return Err(Failure::DuplicateKeys { count: found.changes.duplicates, keys });
+        }
+        let rest = std::mem::take(&mut found.deletes);
+        let number = found.changes.deletes_parts.len();
+        found.changes.deletes_parts.extend(self.write_deletes(number, rest).await?);
+        for (path, set) in [(self.names.inserts(), &found.inserts), (self.names.updates(), &found.updates)] {
+            let mut bytes = Vec::with_capacity(set.serialized_size());
+            set.serialize_into(&mut bytes).map_err(|e| StoreError::corrupt(&path, e))?;
+            self.store.put(&path, bytes).await?;
+        }
+        found.buckets.sort_by_key(|b| b.number);
+        let index = Index { buckets: found.buckets };
+        Ok(Compared { changes: found.changes, index, inserts: found.inserts, updates: found.updates })
+    }
+
+    /// Compares one bucket of the coarser side.
+    async fn unit(
+        &self,
+        unit: usize,
+        old: usize,
+        new: usize,
+        found: &Mutex<Found>,
+        of: u64,
+    ) -> Result<(), StoreError> {
+        if old <= new {
+            let all = self.base.bucket(unit).await?;
+            let finer = new / old;
+            for number in unit * finer..(unit + 1) * finer {
+                let before = if finer == 1 { all.clone() } else { all.within(number, new) };
+                let after = self.new_bucket(number, new).await?;
+                let result = self.compare(&before, &after, 0..after.hashes.len());
+                let kept = result.kept.clone();
+                self.take(&before, &after, result, found).await?;
+                self.write_index(number, &after, kept, found).await?;
+            }
+        } else {
+            let after = self.new_bucket(unit, new).await?;
+            let finer = old / new;
+            let mut kept = Vec::new();
+            for number in unit * finer..(unit + 1) * finer {
+                let before = self.base.bucket(number).await?;
+                let (from, to) = bounds(&after.hashes, number, old);
+                let result = self.compare(&before, &after, from..to);
+                kept.extend(result.kept.iter().map(|at| at + from));
+                self.take(&before, &after, result, found).await?;
+            }
+            self.write_index(unit, &after, kept, found).await?;
+        }
+        let done = {
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.units += 1;
+            found.units
+        };
+        (self.progress)(done, of);
+        Ok(())
+    }
+
+    async fn new_bucket(&self, number: usize, of: usize) -> Result<NewBucket, StoreError> {
+        let fingerprints = self.fingerprints.clone();
+        in_background(&self.names.index_bucket(number), move || fingerprints.bucket(number, of)).await
+    }
+
+    fn compare(&self, before: &Bucket, after: &NewBucket, range: std::ops::Range<usize>) -> BucketDiff {
+        let mut result = diff(
+            Old { hashes: &before.hashes, rows: &before.rows },
+            New {
+                hashes: &after.hashes[range.clone()],
+                rows: &after.rows[range.clone()],
+                positions: &after.positions[range.clone()],
+            },
+            self.duplicate_keys,
+        );
+        result.duplicates.iter_mut().for_each(|at| *at += range.start);
+        result
+    }
+
+    /// Adds what one comparison found to what was found so far.
+    async fn take(
+        &self,
+        before: &Bucket,
+        after: &NewBucket,
+        mut result: BucketDiff,
+        found: &Mutex<Found>,
+    ) -> Result<(), StoreError> {
+        result.inserts.sort_unstable();
+        result.updates.sort_unstable();
+        let inserts: RoaringTreemap = result.inserts.iter().copied().collect();
+        let updates: RoaringTreemap = result.updates.iter().copied().collect();
+        let deletes = if self.wants_deletes { self.deleted(before, &result.deletes)? } else { None };
+        let full = {
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.changes.inserts += inserts.len();
+            found.changes.updates += updates.len();
+            found.changes.unchanged += result.unchanged;
+            found.changes.duplicates += result.duplicates.len() as u64;
+            found.inserts |= inserts;
+            found.updates |= updates;
+            if self.duplicate_keys == DuplicateKeys::Error {
+                for at in &result.duplicates {
+                    found.duplicates.push((after.positions[*at], key_text(&after.keys, *at, self.shape)));
+                }
+                found.duplicates.sort();
+                found.duplicates.truncate(NAMED);
+            }
+            found.changes.deletes += deletes.as_ref().map_or(0, |d| d.num_rows() as u64);
+            found.deletes.extend(deletes);
+            let rows: usize = found.deletes.iter().map(RecordBatch::num_rows).sum();
+            (rows >= DELETES_PART_ROWS).then(|| {
+                let number = found.changes.deletes_parts.len();
+                // Its place is taken now; size and rows are filled in when it is written.
+                found.changes.deletes_parts.push(Part { number, rows: 0, bytes: 0 });
+                (number, std::mem::take(&mut found.deletes))
+            })
+        };
+        if let Some((number, batches)) = full
+            && let Some(part) = self.write_deletes(number, batches).await?
+        {
+            found.lock().unwrap_or_else(PoisonError::into_inner).changes.deletes_parts[number] = part;
+        }
+        Ok(())
+    }
+
+    fn deleted(&self, before: &Bucket, gone: &[usize]) -> Result<Option<RecordBatch>, StoreError> {
+        if gone.is_empty() {
+            return Ok(None);
+        }
+        let indices = UInt64Array::from_iter_values(gone.iter().map(|at| *at as u64));
+        let hashes: Vec<u128> = gone.iter().map(|at| before.hashes[*at]).collect();
+        let rows: Vec<u64> = gone.iter().map(|at| before.rows[*at]).collect();
+        let keys = take_record_batch(&before.keys, &indices);
+        let batch = keys.and_then(|keys| fingerprint_batch(&hashes, &rows, &keys));
+        batch.map(Some).map_err(|e| StoreError::corrupt(&self.names.deletes_part(0), e))
+    }
+
+    async fn write_deletes(
+        &self,
+        number: usize,
+        batches: Vec<RecordBatch>,
+    ) -> Result<Option<Part>, StoreError> {
+        let Some(first) = batches.first() else { return Ok(None) };
+        let path = self.names.deletes_part(number);
+        let (schema, rows) = (first.schema(), batches.iter().map(|b| b.num_rows() as u64).sum());
+        let bytes = in_background(&path, move || encode(schema, &batches, Codec::Fingerprints)).await?;
+        let size = bytes.len() as u64;
+        self.store.put(&path, bytes).await?;
+        Ok(Some(Part { number, rows, bytes: size }))
+    }
+
+    async fn write_index(
+        &self,
+        number: usize,
+        after: &NewBucket,
+        kept: Vec<usize>,
+        found: &Mutex<Found>,
+    ) -> Result<(), StoreError> {
+        let path = self.names.index_bucket(number);
+        let whole = kept.len() == after.hashes.len();
+        let bucket = if whole {
+            Bucket { hashes: after.hashes.clone(), rows: after.rows.clone(), keys: after.keys.clone() }
+        } else {
+            let indices = UInt64Array::from_iter_values(kept.iter().map(|at| *at as u64));
+            Bucket {
+                hashes: kept.iter().map(|at| after.hashes[*at]).collect(),
+                rows: kept.iter().map(|at| after.rows[*at]).collect(),
+                keys: take_record_batch(&after.keys, &indices).map_err(|e| StoreError::corrupt(&path, e))?,
+            }
+        };
+        let rows = bucket.hashes.len() as u64;
+        let bytes = in_background(&path, move || bucket.encode()).await?;
+        let size = bytes.len() as u64;
+        self.store.put(&path, bytes).await?;
+        found.lock().unwrap_or_else(PoisonError::into_inner).buckets.push(Part { number, rows, bytes: size });
+        Ok(())
+    }
+}

@@ -1,0 +1,318 @@
+//! Why a run did not succeed, and what to do about it.
+
+use crate::{
+    apply::ApplyError,
+    carry::CarryError,
+    source::{SourceError, SourceErrorKind},
+    store::{LeaseError, StoreError},
+};
+use hydrant_contract::{ErrorKind, Mismatch, ShapeError, TargetError};
+use serde::Serialize;
+use std::fmt;
+
+/// The step of a run at which something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Taking the lease and reading what the store knows.
+    Start,
+    /// Finishing a run that an earlier process sealed.
+    RollForward,
+    /// Comparing the table with what the sync wants.
+    Inspect,
+    /// Reading the model's rows, writing them to the store and fingerprinting them.
+    Export,
+    /// Comparing with the last index.
+    Diff,
+    /// The first commit point.
+    Seal,
+    /// Writing to the target.
+    Apply,
+    /// The second commit point.
+    Publish,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "start",
+            Self::RollForward => "roll-forward",
+            Self::Inspect => "inspect",
+            Self::Export => "export",
+            Self::Diff => "diff",
+            Self::Seal => "seal",
+            Self::Apply => "apply",
+            Self::Publish => "publish",
+        })
+    }
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another process runs this sync, or took it over.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The source.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The target.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A value cannot be carried.
+    #[error(transparent)]
+    Carry(#[from] CarryError),
+    /// The query's columns do not make a table with this key.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The table is there, but is not what the sync wants.
+    #[error("the table {table} does not fit:{}", .mismatches.iter().map(|m| format!("\n  - {m}")).collect::<String>())]
+    TableDiffers {
+        /// The table.
+        table: String,
+        /// Every difference.
+        mismatches: Vec<Mismatch>,
+    },
+    /// Two rows have the same key.
+    #[error("{count} keys occur more than once, for example {}", .keys.join(", "))]
+    DuplicateKeys {
+        /// How many keys.
+        count: u64,
+        /// The first ten.
+        keys: Vec<String>,
+    },
+    /// Rows without a key.
+    #[error("{count} rows have NULL in a key column, for example {}", .rows.join(", "))]
+    NullKeys {
+        /// How many rows.
+        count: u64,
+        /// The first ten, by position in the export, with their keys.
+        rows: Vec<String>,
+    },
+    /// More rows were refused than the sync allows.
+    #[error("{rejected} rows were refused, the ceiling is {ceiling}; the first: {first}")]
+    TooManyRejects {
+        /// Rows refused so far.
+        rejected: u64,
+        /// What the sync allows.
+        ceiling: u64,
+        /// The first of them.
+        first: String,
+    },
+    /// The sync was configured for another place before.
+    #[error("this sync has kept {was} until now, and the configuration says {now}")]
+    Moved {
+        /// Where rows were published.
+        was: String,
+        /// Where the configuration points.
+        now: String,
+    },
+    /// The key is another one than before.
+    #[error("the key of this sync was ({was}) until now, and the configuration says ({now})")]
+    KeyChanged {
+        /// Key columns of the last index.
+        was: String,
+        /// Key columns of the configuration.
+        now: String,
+    },
+    /// The target does not remember what the store published.
+    #[error(
+        "the store has published run {published} of this sync, but the target {remembers}: the database or the table was restored, emptied or replaced"
+    )]
+    TargetReplaced {
+        /// The last published run.
+        published: u64,
+        /// What the target knows, in words.
+        remembers: String,
+    },
+    /// The target was written by a run that the store has lost.
+    #[error("the target was last written by run {remembers} of this sync, but the store knows nothing later than {known}: the store was restored, emptied or replaced")]
+    StoreBehind {
+        /// The run that the target remembers.
+        remembers: u64,
+        /// What the store knows, in words.
+        known: String,
+    },
+    /// The configuration lacks what a sealed run needs.
+    #[error("run {run} is sealed for the target {target:?}, and this sync is configured for another one now")]
+    TargetGone {
+        /// The sealed run.
+        run: u64,
+        /// The target's name.
+        target: String,
+    },
+    /// Somebody asked to stop.
+    #[error("stopped on request")]
+    Stopped,
+}
+
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Target(error) => Self::Target(error),
+            ApplyError::Store(error) => Self::Store(error),
+            ApplyError::TooManyRejects { rejected, ceiling, first } => {
+                Self::TooManyRejects { rejected, ceiling, first }
+            }
+            ApplyError::Stopped => Self::Stopped,
+            ApplyError::LeaseLost => Self::Lease(LeaseError::Lost(0)),
+            ApplyError::Arrow(error) => {
+                Self::Target(TargetError::new(ErrorKind::Broken, "arranging a batch", error.to_string()))
+            }
+        }
+    }
+}
+
+/// Kinds of failures, as exit codes and monitoring see them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The query, the table or the configuration must be changed by a person.
+    Wrong,
+    /// The data breaks a rule (duplicate keys, too many rejects).
+    Data,
+    /// Something could not be reached, or was too busy; the next run may succeed.
+    Unavailable,
+    /// Access was denied.
+    Denied,
+    /// Another process runs this sync.
+    Held,
+    /// Stopped on request.
+    Stopped,
+    /// A defect, or damage.
+    Broken,
+}
+
+impl Failure {
+    /// What kind it is.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Store(error) => match error {
+                StoreError::Storage { source, .. } => match source {
+                    object_store::Error::PermissionDenied { .. }
+                    | object_store::Error::Unauthenticated { .. } => FailureKind::Denied,
+                    object_store::Error::NotFound { .. } => FailureKind::Wrong,
+                    _ => FailureKind::Unavailable,
+                },
+                StoreError::Scratch { .. } => FailureKind::Unavailable,
+                StoreError::Newer { .. } => FailureKind::Wrong,
+                StoreError::Corrupt { .. } | StoreError::Taken { .. } => FailureKind::Broken,
+            },
+            Self::Lease(LeaseError::Held(_) | LeaseError::Lost(_)) => FailureKind::Held,
+            Self::Lease(LeaseError::Store(_)) => FailureKind::Unavailable,
+            Self::Source(error) => match error.kind {
+                SourceErrorKind::Query | SourceErrorKind::Missing => FailureKind::Wrong,
+                SourceErrorKind::Denied => FailureKind::Denied,
+                SourceErrorKind::Unreachable => FailureKind::Unavailable,
+                SourceErrorKind::Data => FailureKind::Data,
+                SourceErrorKind::Broken => FailureKind::Broken,
+            },
+            Self::Target(error) => match error.kind() {
+                ErrorKind::Unreachable | ErrorKind::Busy | ErrorKind::Conflict => FailureKind::Unavailable,
+                ErrorKind::Denied => FailureKind::Denied,
+                ErrorKind::Missing | ErrorKind::ShapeDiffers | ErrorKind::LimitExceeded => FailureKind::Wrong,
+                ErrorKind::ValueRefused => FailureKind::Data,
+                ErrorKind::Fenced => FailureKind::Held,
+                ErrorKind::Broken => FailureKind::Broken,
+            },
+            Self::Carry(_)
+            | Self::DuplicateKeys { .. }
+            | Self::NullKeys { .. }
+            | Self::TooManyRejects { .. } => FailureKind::Data,
+            Self::Shape(_)
+            | Self::TableDiffers { .. }
+            | Self::Moved { .. }
+            | Self::KeyChanged { .. }
+            | Self::TargetReplaced { .. }
+            | Self::StoreBehind { .. }
+            | Self::TargetGone { .. } => FailureKind::Wrong,
+            Self::Stopped => FailureKind::Stopped,
+        }
+    }
+
+    /// What the person who reads it should do.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Store(error) => match error {
+                StoreError::Storage { .. } => {
+                    "check that the store is reachable and that its credentials may read, write, list and delete there"
+                }
+                StoreError::Corrupt { .. } => {
+                    "an object in the store is damaged or was changed by hand; restore it from the bucket's versions if there are any"
+                }
+                StoreError::Newer { .. } => "run the newer hydrant",
+                StoreError::Taken { .. } => "another hydrant works on this sync; look at `hydrant status`",
+                StoreError::Scratch { .. } => {
+                    "make room in the scratch folder, or set `scratch` to one that has it"
+                }
+            },
+            Self::Lease(LeaseError::Held(_)) => {
+                "wait for it to end; if it is stuck, stop that process, and the lease ends by itself within a minute or so"
+            }
+            Self::Lease(LeaseError::Lost(_)) => {
+                "this process was too slow or cut off from the store, and another one took over; nothing to do"
+            }
+            Self::Lease(LeaseError::Store(_)) => {
+                "check that the store is reachable and that its credentials may read, write, list and delete there"
+            }
+            Self::Source(error) => match error.kind {
+                SourceErrorKind::Query => "mend the query; nothing was written",
+                SourceErrorKind::Missing => "check the path in the configuration; nothing was written",
+                SourceErrorKind::Denied => "check the source's credentials and rights; nothing was written",
+                SourceErrorKind::Unreachable => {
+                    "check that the source is reachable; nothing was written, the next run tries again"
+                }
+                SourceErrorKind::Data => "mend the file or leave it out; nothing was written",
+                SourceErrorKind::Broken => "this is not expected; keep the message and report it",
+            },
+            Self::Target(error) => error.kind().advice(),
+            Self::Carry(_) => {
+                "cast the column in the query to a type that holds the value; nothing was written"
+            }
+            Self::Shape(_) => "change the query or the sync's key; nothing was written",
+            Self::TableDiffers { .. } => {
+                "run the statements shown, or change the query to fit the table; nothing was written"
+            }
+            Self::DuplicateKeys { .. } => {
+                "make the key unique in the query, or set `duplicate_keys: first` (or `last`); nothing was written"
+            }
+            Self::NullKeys { .. } => {
+                "leave those rows out in the query, or set `null_keys: reject`; nothing was written"
+            }
+            Self::TooManyRejects { .. } => {
+                "mend the rows or the table, or raise the sync's `rejects` ceiling; rows that were accepted are written, and the next run goes on from here"
+            }
+            Self::Moved { .. } => {
+                "give the sync another name to start afresh there, or set the old target and table again"
+            }
+            Self::KeyChanged { .. } => {
+                "give the sync another name to start afresh with the new key, or set the old key again"
+            }
+            Self::TargetReplaced { .. } => {
+                "if that is intended, run once with --resend: every row is sent again"
+            }
+            Self::TargetGone { .. } => {
+                "put the target back into the configuration until this run is finished"
+            }
+            Self::Stopped => "the next run goes on from here",
+        }
+    }
+}
+
+/// A run that did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[error("{sync}: {step} failed: {failure}")]
+pub struct RunError {
+    /// The sync.
+    pub sync: String,
+    /// The run, if it had a number already.
+    pub run: Option<u64>,
+    /// How far it came.
+    pub step: Step,
+    /// What went wrong.
+    #[source]
+    pub failure: Failure,
+}

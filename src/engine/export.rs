@@ -1,0 +1,245 @@
+//! Export and fingerprint: the model's rows become Parquet in the store, and are hashed while they pass.
+
+use super::{Env, Failure};
+use crate::{
+    apply::exceptions::key_text,
+    carry::Carrier,
+    fingerprint::{Fingerprinter, Fingerprints},
+    source::Rows,
+    spill::{Fingerprinted, Spill},
+    store::{Codec, Export, Part, RejectRecord, RunNames, StoreError, SyncStore, encode},
+    sync::{NullKeys, SyncSpec},
+};
+use arrow::{
+    array::{RecordBatch, UInt32Array},
+    compute::take_record_batch,
+    datatypes::SchemaRef,
+};
+use futures::{StreamExt, TryStreamExt, stream::FuturesOrdered};
+use hydrant_contract::Shape;
+
+/// A part of an export: large enough that a million rows are a handful of objects, small enough that two of them are
+/// encoded at once in little memory.
+const PART_ROWS: usize = 131_072;
+const PART_BYTES: usize = 32 << 20;
+/// Parts that are encoded or uploaded at the same time.
+const PARTS_AT_ONCE: usize = 2;
+/// Examples that an error names.
+pub(super) const NAMED: usize = 10;
+
+/// An export that is in the store.
+pub(super) struct Exported {
+    pub(super) export: Export,
+    pub(super) fingerprints: Fingerprinted,
+    /// Rows that were rejected for a NULL in their key.
+    pub(super) null_keys: Vec<RejectRecord>,
+}
+
+/// Where an export goes.
+pub(super) struct Destination<'a> {
+    pub(super) store: &'a SyncStore,
+    pub(super) names: RunNames,
+}
+
+pub(super) async fn export(
+    env: &Env,
+    sync: &SyncSpec,
+    rows: Rows,
+    shape: &Shape,
+    to: Destination<'_>,
+    lost: &tokio_util::sync::CancellationToken,
+) -> Result<Exported, Failure> {
+    let carrier = Carrier::new(&rows.schema, shape)?;
+    let mut prints = Prints {
+        fingerprinter: Fingerprinter::new(shape),
+        spill: Spill::new(shape.key_schema(), env.memory_bytes, &env.scratch),
+        shape,
+        policy: sync.null_keys,
+        seen: 0,
+        null_count: 0,
+        null_keys: Vec::new(),
+    };
+    let mut parts = Parts::new(to, carrier.schema());
+    // The source works ahead in a task of its own, so that reading, hashing and writing overlap.
+    let (send, mut receive) = tokio::sync::mpsc::channel(2);
+    let reader = tokio::spawn(async move {
+        let mut batches = rows.batches;
+        while let Some(batch) = batches.next().await {
+            let failed = batch.is_err();
+            if send.send(batch).await.is_err() || failed {
+                return;
+            }
+        }
+    });
+    let _cancel = AbortOnDrop(&reader);
+    while let Some(batch) = tokio::select! {
+        batch = receive.recv() => batch,
+        () = env.stop.cancelled() => return Err(Failure::Stopped),
+        () = lost.cancelled() => return Err(Failure::Lease(crate::store::LeaseError::Lost(0))),
+    } {
+        let batch = carrier.carry(&batch?)?;
+        prints.add(&batch)?;
+        parts.add(batch).await?;
+        env.observer.exported(&sync.name, prints.seen);
+    }
+    let ceiling = sync.rejects.of(prints.seen);
+    if prints.null_count > 0 && sync.null_keys == NullKeys::Error {
+        let rows = prints
+            .null_keys
+            .iter()
+            .map(|r| format!("row {} {}", r.position.unwrap_or_default() + 1, r.key))
+            .collect();
+        return Err(Failure::NullKeys { count: prints.null_count, rows });
+    }
+    if prints.null_count > ceiling {
+        let first =
+            prints.null_keys.first().map_or_else(String::new, |r| format!("{} ({})", r.reason, r.key));
+        return Err(Failure::TooManyRejects { rejected: prints.null_count, ceiling, first });
+    }
+    let export = parts.finish().await?;
+    Ok(Exported { export, fingerprints: prints.spill.finish()?, null_keys: prints.null_keys })
+}
+
+struct AbortOnDrop<'a>(&'a tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Fingerprints the rows that pass.
+struct Prints<'a> {
+    fingerprinter: Fingerprinter,
+    spill: Spill,
+    shape: &'a Shape,
+    policy: NullKeys,
+    seen: u64,
+    null_count: u64,
+    null_keys: Vec<RejectRecord>,
+}
+
+impl Prints<'_> {
+    fn add(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
+        let mut prints = Fingerprints::default();
+        self.fingerprinter
+            .hash(batch, &mut prints)
+            .map_err(|e| StoreError::Scratch { place: "memory".into(), message: e.to_string() })?;
+        let first = self.seen;
+        self.seen += batch.num_rows() as u64;
+        let arrow = |e: arrow::error::ArrowError| StoreError::Scratch {
+            place: "memory".into(),
+            message: e.to_string(),
+        };
+        let keys = batch.project(&self.shape.key_positions()).map_err(arrow)?;
+        if prints.null_keys.is_empty() {
+            let keys =
+                RecordBatch::try_new(self.shape.key_schema(), keys.columns().to_vec()).map_err(arrow)?;
+            return Ok(self.spill.push(&prints.keys, &prints.rows, first..self.seen, keys)?);
+        }
+        for row in &prints.null_keys {
+            self.null_count += 1;
+            // All of them are kept where they become rejects (up to the ceiling, which is checked at the end), otherwise
+            // only those that the error names.
+            if self.policy == NullKeys::Error && self.null_keys.len() >= NAMED {
+                continue;
+            }
+            self.null_keys.push(RejectRecord {
+                hash: None,
+                key: key_text(batch, *row as usize, self.shape),
+                position: Some(first + u64::from(*row)),
+                column: None,
+                reason: "a key column is NULL".to_owned(),
+            });
+        }
+        let good: Vec<u32> =
+            (0..batch.num_rows() as u32).filter(|row| prints.null_keys.binary_search(row).is_err()).collect();
+        let pick = |row: &u32| *row as usize;
+        let hashes: Vec<u128> = good.iter().map(|row| prints.keys[pick(row)]).collect();
+        let rows: Vec<u64> = good.iter().map(|row| prints.rows[pick(row)]).collect();
+        let positions: Vec<u64> = good.iter().map(|row| first + u64::from(*row)).collect();
+        let keys = take_record_batch(&keys, &UInt32Array::from(good)).map_err(arrow)?;
+        let keys = RecordBatch::try_new(self.shape.key_schema(), keys.columns().to_vec()).map_err(arrow)?;
+        Ok(self.spill.push(&hashes, &rows, positions, keys)?)
+    }
+}
+
+type Upload = std::pin::Pin<Box<dyn Future<Output = Result<Part, StoreError>> + Send>>;
+
+/// Cuts the rows into parts, and encodes and uploads them in the background.
+struct Parts<'a> {
+    to: Destination<'a>,
+    schema: SchemaRef,
+    pending: Vec<RecordBatch>,
+    rows: usize,
+    bytes: usize,
+    next: usize,
+    uploads: FuturesOrdered<Upload>,
+    done: Vec<Part>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(to: Destination<'a>, schema: SchemaRef) -> Self {
+        let (pending, uploads, done) = (Vec::new(), FuturesOrdered::new(), Vec::new());
+        Self { to, schema, pending, rows: 0, bytes: 0, next: 0, uploads, done }
+    }
+
+    async fn add(&mut self, batch: RecordBatch) -> Result<(), StoreError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.rows += batch.num_rows();
+        self.bytes += batch.get_array_memory_size();
+        self.pending.push(batch);
+        if self.rows >= PART_ROWS || self.bytes >= PART_BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), StoreError> {
+        while self.uploads.len() >= PARTS_AT_ONCE {
+            self.done.extend(self.uploads.try_next().await?);
+        }
+        let batches = std::mem::take(&mut self.pending);
+        let (number, rows) = (self.next, self.rows as u64);
+        (self.next, self.rows, self.bytes) = (number + 1, 0, 0);
+        let (store, path, schema) =
+            (self.to.store.clone(), self.to.names.export_part(number), self.schema.clone());
+        // A task of its own: it goes on while the next rows are read.
+        let upload = tokio::spawn(async move {
+            let bytes = in_background(&path, move || encode(schema, &batches, Codec::Rows)).await?;
+            let size = bytes.len() as u64;
+            store.put(&path, bytes).await?;
+            Ok(Part { number, rows, bytes: size })
+        });
+        let path = self.to.names.export_part(number);
+        self.uploads.push_back(Box::pin(async move {
+            upload.await.map_err(|e| StoreError::corrupt(&path, format!("encoding it failed: {e}")))?
+        }));
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Export, StoreError> {
+        if !self.pending.is_empty() {
+            self.flush().await?;
+        }
+        while let Some(part) = self.uploads.try_next().await? {
+            self.done.push(part);
+        }
+        Ok(Export { parts: self.done })
+    }
+}
+
+/// Runs work for a core off the threads that wait.
+pub(super) async fn in_background<T, E>(
+    path: &object_store::path::Path,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    E: std::fmt::Display + Send + 'static,
+{
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|e| StoreError::corrupt(path, e))?.map_err(|e| StoreError::corrupt(path, e))
+}

@@ -1,0 +1,70 @@
+//! Keeps a lease alive while a run goes on, and says so when it is lost.
+
+use crate::{
+    clock::Clock,
+    store::{Lease, LeaseError, LeaseTimes, SyncStore},
+};
+use std::sync::Arc;
+use tokio::{sync::Mutex, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// A lease that renews itself.
+pub(super) struct LeaseKeeper {
+    lease: Arc<Mutex<Lease>>,
+    clock: Arc<dyn Clock>,
+    /// Cancelled when the lease is lost, or could not be renewed in time.
+    pub(super) lost: CancellationToken,
+    pub(super) epoch: u64,
+    renewing: JoinHandle<()>,
+}
+
+impl LeaseKeeper {
+    pub(super) async fn take(
+        store: &SyncStore,
+        times: LeaseTimes,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, LeaseError> {
+        let lease = Lease::take(store, times, clock.now()).await?;
+        let epoch = lease.epoch();
+        let lease = Arc::new(Mutex::new(lease));
+        let lost = CancellationToken::new();
+        let renewing = tokio::spawn(renew(lease.clone(), clock.clone(), times, lost.clone()));
+        Ok(Self { lease, clock, lost, epoch, renewing })
+    }
+
+    /// Gives the lease back. If that fails, it ends by itself.
+    pub(super) async fn release(self) {
+        self.renewing.abort();
+        // Wait for the task to be gone: it must not renew what is being released.
+        let _ = self.renewing.await;
+        if self.lost.is_cancelled() {
+            return;
+        }
+        let lease = self.lease.lock().await.clone();
+        if let Err(error) = lease.release(self.clock.now()).await {
+            tracing::warn!(%error, "the lease was not released, it ends by itself");
+        }
+    }
+}
+
+async fn renew(lease: Arc<Mutex<Lease>>, clock: Arc<dyn Clock>, times: LeaseTimes, lost: CancellationToken) {
+    let third = (times.term / 3).to_std().unwrap_or_default();
+    // After a failure, try again soon: the store may be back, and there is little time.
+    let mut wait = third;
+    loop {
+        tokio::time::sleep(wait).await;
+        let mut lease = lease.lock().await;
+        let now = clock.now();
+        match lease.renew(now).await {
+            Ok(()) => wait = third,
+            Err(LeaseError::Store(error)) if now < lease.stop_by() => {
+                tracing::warn!(%error, stop_by = %lease.stop_by(), "the lease could not be renewed, trying again");
+                wait = third / 5;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the lease is lost, stopping");
+                return lost.cancel();
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The run: the only place that knows the order of the six verbs.
+//!
+//! ```text
+//!        ┌───────────────────────────── a sealed run is finished first ─┐
+//! lease ─┴─ inspect ─ export + fingerprint ─ diff ─ guard ─ SEAL ─ apply ─ PUBLISH ─ release
+//!           nothing outside the run's own folder is touched  │  will be finished, whoever finishes it
+//! ```
+
+mod base;
+mod check;
+mod compare;
+mod error;
+mod export;
+mod keeper;
+mod observer;
+mod plan;
+mod report;
+mod run;
+mod status;
+
+pub use check::check;
+pub use error::{Failure, FailureKind, RunError, Step};
+pub use observer::{Observer, Unobserved};
+pub use plan::plan;
+pub use report::{
+    ChangeKind, CheckReport, ColumnChange, Counts, FailedAttempt, PlanReport, PublishedStatus, RunReport,
+    Sample, StatusReport,
+};
+pub use run::run;
+pub use status::status;
+
+use crate::{
+    clock::Clock,
+    source::Source,
+    store::{LeaseTimes, SyncStore},
+    sync::SyncSpec,
+};
+use hydrant_contract::{Shape, TableSpec, Target};
+use std::{path::PathBuf, sync::Arc};
+use tokio_util::sync::CancellationToken;
+
+/// Everything that a run may touch.
+#[derive(Clone)]
+pub struct Env {
+    /// State of the sync.
+    pub store: SyncStore,
+    /// Where the rows come from.
+    pub source: Arc<dyn Source>,
+    /// Where they go.
+    pub target: Arc<dyn Target>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Is told how the run proceeds.
+    pub observer: Arc<dyn Observer>,
+    /// Asks the run to stop between two batches.
+    pub stop: CancellationToken,
+    /// Memory for fingerprints, in bytes, before they spill to disk.
+    pub memory_bytes: usize,
+    /// Folder that they spill to, and that a plan exports to.
+    pub scratch: PathBuf,
+    /// How long leases last.
+    pub lease_times: LeaseTimes,
+}
+
+/// What a person may say for one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Up to this many deletes pass the guard.
+    pub approved_deletes: u64,
+    /// Every row is sent again, whatever the index says of it.
+    pub resend: bool,
+}
+
+/// The table that a sync wants for a model with this shape.
+fn table_spec(sync: &SyncSpec, shape: Shape) -> TableSpec {
+    TableSpec { table: sync.table.clone(), shape, mode: sync.mode, deletes: sync.deletes.clone() }
+}
+
+/// Where rows are kept, in words.
+fn place(target: &str, spec: &TableSpec) -> String {
+    format!("{target}:{}", spec.table)
+}

@@ -1,0 +1,186 @@
+//! What a run, a plan or a look at the state has to tell. Stable: it is what `--output json` prints.
+
+use crate::store::{LeaseRecord, RejectRecord};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A run that was published.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunReport {
+    /// The sync.
+    pub sync: String,
+    /// Its number.
+    pub run: u64,
+    /// The published run that it was compared with.
+    pub base: Option<u64>,
+    /// When the query began.
+    pub as_of: DateTime<Utc>,
+    /// When it was published.
+    pub published_at: DateTime<Utc>,
+    /// Where the rows are kept: target and table.
+    pub table: String,
+    /// The counts.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Why deletes were withheld, if they were.
+    pub withheld: Option<String>,
+    /// The first rejects.
+    pub rejects: Vec<RejectRecord>,
+    /// Batches by the way that their rows took.
+    pub batches: BTreeMap<&'static str, u64>,
+    /// Seconds that each step took.
+    pub seconds: BTreeMap<&'static str, f64>,
+    /// A run that an earlier process had sealed, and that was finished first.
+    pub rolled_forward: Option<Box<RunReport>>,
+}
+
+/// How many rows went where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows that the query returned.
+    pub exported: u64,
+    /// Rows that were new.
+    pub inserts: u64,
+    /// Rows that had changed.
+    pub updates: u64,
+    /// Rows that had left the query and were treated as the sync says.
+    pub deletes: u64,
+    /// Rows that had left the query and were held back by the guard.
+    pub deletes_withheld: u64,
+    /// Rows that had not changed, and for which nothing was sent.
+    pub unchanged: u64,
+    /// Rows passed over because another one with the same key counts.
+    pub duplicates: u64,
+    /// Rows that were refused; they count among the inserts, updates or deletes, unless it was for a NULL key.
+    pub rejected: u64,
+    /// Rows that mode `update` did not find in the table.
+    pub absent: u64,
+}
+
+/// What a run would do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlanReport {
+    /// The sync.
+    pub sync: String,
+    /// Where the rows are kept: target and table.
+    pub table: String,
+    /// Statements that would create the table, if it is absent.
+    pub ddl: Vec<String>,
+    /// The published (or sealed) run that it was compared with.
+    pub base: Option<u64>,
+    /// A sealed run that would be finished first.
+    pub pending: Option<u64>,
+    /// The counts; rejects are found only when rows are sent.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Why deletes would be withheld, if they would.
+    pub withheld: Option<String>,
+    /// A few changes of each kind.
+    pub samples: Vec<Sample>,
+}
+
+impl PlanReport {
+    /// Whether a run would write anything to the table.
+    pub fn has_changes(&self) -> bool {
+        let Counts { inserts, updates, deletes, .. } = self.counts;
+        self.pending.is_some() || !self.ddl.is_empty() || inserts + updates + deletes > 0
+    }
+}
+
+/// One change, to be looked at.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sample {
+    /// What happens to the row.
+    pub change: ChangeKind,
+    /// Its key as a JSON object.
+    pub key: serde_json::Value,
+    /// Per column the value before and after: all columns of an insert, the changed ones of an update.
+    pub columns: Vec<ColumnChange>,
+}
+
+/// What happens to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// It is new.
+    Insert,
+    /// It changed.
+    Update,
+    /// It left the query.
+    Delete,
+}
+
+/// One value before and after.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ColumnChange {
+    /// The column.
+    pub column: String,
+    /// What the target holds now.
+    pub before: Option<serde_json::Value>,
+    /// What it would hold.
+    pub after: Option<serde_json::Value>,
+}
+
+/// What the store knows of a sync.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StatusReport {
+    /// The sync.
+    pub sync: String,
+    /// The last published run.
+    pub published: Option<PublishedStatus>,
+    /// A run that is sealed and not yet published.
+    pub pending: Option<u64>,
+    /// Who runs it now.
+    pub running: Option<LeaseRecord>,
+    /// How the last attempt ended, if it failed.
+    pub failed: Option<FailedAttempt>,
+}
+
+/// The last published run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PublishedStatus {
+    /// Its number.
+    pub run: u64,
+    /// The table is as the query was then.
+    pub as_of: DateTime<Utc>,
+    /// When it was published.
+    pub published_at: DateTime<Utc>,
+    /// Where the rows are kept: target and table.
+    pub table: String,
+    /// The counts.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Why deletes were withheld, if they were.
+    pub withheld: Option<String>,
+}
+
+/// An attempt that failed, as it is kept in the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedAttempt {
+    /// Format of the store.
+    pub format: u32,
+    /// Its number.
+    pub run: u64,
+    /// When it ended.
+    pub at: DateTime<Utc>,
+    /// How far it came.
+    pub step: String,
+    /// What went wrong.
+    pub message: String,
+}
+
+/// What `check` found of one sync.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CheckReport {
+    /// The sync.
+    pub sync: String,
+    /// Product and place of the target.
+    pub target: String,
+    /// The table.
+    pub table: String,
+    /// Columns and their types.
+    pub columns: Vec<(String, String)>,
+    /// Statements that would create the table, if it is absent.
+    pub ddl: Vec<String>,
+}

@@ -1,0 +1,351 @@
+//! One run, from the lease to its release.
+
+use super::{
+    Counts, Env, FailedAttempt, Failure, RunError, RunOptions, RunReport, Step,
+    base::{Base, Room},
+    compare::Compare,
+    export::{Destination, export},
+    keeper::LeaseKeeper,
+    place, table_spec,
+};
+use crate::{
+    apply::{Job, Retrying},
+    fingerprint::Scheme,
+    guard::{Figures, withhold_deletes},
+    store::{Commit, FORMAT, History, LeaseError, Published, RejectRecord, Sealed, StoreError, Withheld},
+    sync::SyncSpec,
+};
+use arrow::datatypes::SchemaRef;
+use hydrant_contract::{Checkpoint, Deletes, Inspection, Mode, Shape, TableSpec, Target};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+/// Runs a sync: finishes what an earlier process sealed, then brings the table to the query's present rows.
+pub async fn run(env: &Env, sync: &SyncSpec, options: RunOptions) -> Result<RunReport, RunError> {
+    env.observer.step(&sync.name, Step::Start);
+    let fail = |run, step, failure| RunError { sync: sync.name.clone(), run, step, failure };
+    let keeper = LeaseKeeper::take(&env.store, env.lease_times, env.clock.clone())
+        .await
+        .map_err(|error| fail(None, Step::Start, error.into()))?;
+    let mut held = Held {
+        env,
+        sync,
+        options,
+        keeper: &keeper,
+        target: Arc::new(Retrying::new(env.target.clone())),
+        step: Step::Start,
+        clock: BTreeMap::new(),
+        since: Instant::now(),
+    };
+    let outcome = held.run().await;
+    let outcome = outcome.map_err(|failure| {
+        // The apply loop cannot know the epoch that was lost.
+        let failure = match failure {
+            Failure::Lease(LeaseError::Lost(_)) => Failure::Lease(LeaseError::Lost(keeper.epoch)),
+            other => other,
+        };
+        fail(Some(keeper.epoch), held.step, failure)
+    });
+    if let Err(error) = &outcome {
+        note_failure(env, error, keeper.epoch).await;
+    }
+    keeper.release().await;
+    outcome
+}
+
+/// Leaves word of a failed attempt, for `hydrant status`. The failure itself is what matters: it is returned in any case.
+async fn note_failure(env: &Env, error: &RunError, run: u64) {
+    let attempt = FailedAttempt {
+        format: FORMAT,
+        run,
+        at: env.clock.now(),
+        step: error.step.to_string(),
+        message: error.failure.to_string(),
+    };
+    let Ok(bytes) = serde_json::to_vec_pretty(&attempt) else { return };
+    if let Err(error) = env.store.put(&env.store.names().run(run).report(), bytes).await {
+        tracing::warn!(%error, "the failure could not be noted in the store");
+    }
+}
+
+/// A run under a lease.
+struct Held<'a> {
+    env: &'a Env,
+    sync: &'a SyncSpec,
+    options: RunOptions,
+    keeper: &'a LeaseKeeper,
+    target: Arc<dyn Target>,
+    step: Step,
+    clock: BTreeMap<&'static str, f64>,
+    since: Instant,
+}
+
+impl Held<'_> {
+    async fn run(&mut self) -> Result<RunReport, Failure> {
+        let mut history = History::load(&self.env.store).await?;
+        let rolled_forward = match history.pending.take() {
+            Some(sealed) => Some(Box::new(self.finish(sealed, &mut history).await?)),
+            None => None,
+        };
+
+        self.enter(Step::Inspect);
+        let as_of = self.env.clock.now();
+        let rows = self.env.source.open(&self.sync.model).await?;
+        let shape = Shape::of(&rows.schema, self.sync.key.clone())?;
+        refuse_managed_mark(&rows.schema, &self.sync.deletes)?;
+        let spec = table_spec(self.sync, shape);
+        let scheme = Scheme::of(&spec.shape);
+        same_place_and_key(self.sync, &history, &spec, &scheme)?;
+        let absent = self.inspect(&spec).await?;
+        let checkpoint = self.target.claim(&self.sync.name, self.keeper.epoch).await?;
+        self.target_remembers(&history, checkpoint.as_ref(), absent)?;
+
+        self.enter(Step::Export);
+        let run = self.keeper.epoch;
+        let names = self.env.store.names().run(run);
+        let to = Destination { store: &self.env.store, names: names.clone() };
+        let exported = export(self.env, self.sync, rows, &spec.shape, to, &self.keeper.lost).await?;
+        if !exported.null_keys.is_empty() {
+            let path = names.null_keys();
+            let bytes = RejectRecord::encode(&exported.null_keys)
+                .map_err(|e| StoreError::Corrupt { path: path.clone(), message: e.to_string() })?;
+            self.env.store.put(&path, bytes).await?;
+        }
+
+        self.enter(Step::Diff);
+        let base = self.base(&history, &scheme, &spec).await?;
+        let fingerprints = Arc::new(exported.fingerprints);
+        let observer = self.env.observer.clone();
+        let progress = |done, of| observer.compared(&self.sync.name, done, of);
+        let compared = Compare {
+            base: &base,
+            fingerprints,
+            shape: &spec.shape,
+            duplicate_keys: self.sync.duplicate_keys,
+            wants_deletes: wants_deletes(&spec),
+            store: &self.env.store,
+            names,
+            progress: &progress,
+        }
+        .run()
+        .await?;
+        let figures = Figures {
+            published_rows: base.rows(),
+            exported_rows: exported.export.rows(),
+            deletes: compared.changes.deletes,
+        };
+        let withheld = withhold_deletes(&self.sync.guard, figures, self.options.approved_deletes);
+
+        self.enter(Step::Seal);
+        self.go_on()?;
+        let sealed = Sealed {
+            format: FORMAT,
+            hydrant: env!("CARGO_PKG_VERSION").to_owned(),
+            sync: self.sync.name.clone(),
+            run,
+            base: base.run,
+            as_of,
+            sealed_at: self.env.clock.now(),
+            target: self.sync.target.clone(),
+            spec,
+            scheme,
+            export: exported.export,
+            index: compared.index,
+            changes: compared.changes,
+            withheld: withheld.map(|reason| Withheld { reason }),
+            null_keys: exported.null_keys.len() as u64,
+        };
+        self.env.store.create(&self.env.store.names().manifest(run, Commit::Sealed), &sealed).await?;
+        let mut report = self.apply_and_publish(&sealed, checkpoint.as_ref()).await?.0;
+        let room = 10_usize.saturating_sub(report.rejects.len());
+        report.rejects.extend(exported.null_keys.into_iter().take(room));
+        report.rolled_forward = rolled_forward;
+        Ok(report)
+    }
+
+    /// Finishes a run that was sealed and not published, from its own files.
+    async fn finish(&mut self, sealed: Sealed, history: &mut History) -> Result<RunReport, Failure> {
+        self.enter(Step::RollForward);
+        if sealed.target != self.sync.target {
+            return Err(Failure::TargetGone { run: sealed.run, target: sealed.target });
+        }
+        tracing::info!(sync = sealed.sync, run = sealed.run, "finishing a run that was sealed before");
+        self.inspect(&sealed.spec).await?;
+        let checkpoint = self.target.claim(&self.sync.name, self.keeper.epoch).await?;
+        let (report, published) = self.apply_and_publish(&sealed, checkpoint.as_ref()).await?;
+        history.published = Some((sealed, published));
+        Ok(report)
+    }
+
+    async fn apply_and_publish(
+        &mut self,
+        sealed: &Sealed,
+        last: Option<&Checkpoint>,
+    ) -> Result<(RunReport, Published), Failure> {
+        self.enter(Step::Apply);
+        self.target.create(&sealed.spec).await?;
+        let observer = self.env.observer.clone();
+        let progress = |done, of| observer.applied(&self.sync.name, done, of);
+        let job = Job {
+            store: &self.env.store,
+            sealed,
+            target: self.target.as_ref(),
+            epoch: self.keeper.epoch,
+            reject_ceiling: self.sync.rejects.of(sealed.export.rows()).saturating_sub(sealed.null_keys),
+            stop: &self.env.stop,
+            lease_lost: &self.keeper.lost,
+            progress: &progress,
+        };
+        let outcome = job.apply(last).await?;
+
+        self.enter(Step::Publish);
+        let published = Published {
+            format: FORMAT,
+            sync: sealed.sync.clone(),
+            run: sealed.run,
+            epoch: self.keeper.epoch,
+            published_at: self.env.clock.now(),
+            exceptions: outcome.exceptions,
+        };
+        self.env
+            .store
+            .create(&self.env.store.names().manifest(sealed.run, Commit::Published), &published)
+            .await?;
+        self.enter(Step::Start);
+        let report = RunReport {
+            sync: sealed.sync.clone(),
+            run: sealed.run,
+            base: sealed.base,
+            as_of: sealed.as_of,
+            published_at: published.published_at,
+            table: place(&sealed.target, &sealed.spec),
+            counts: Counts::of(sealed, Some(&published)),
+            withheld: sealed.withheld.as_ref().map(|w| w.reason.clone()),
+            rejects: outcome.samples,
+            batches: outcome.paths,
+            seconds: std::mem::take(&mut self.clock),
+            rolled_forward: None,
+        };
+        Ok((report, published))
+    }
+
+    async fn base(&self, history: &History, scheme: &Scheme, spec: &TableSpec) -> Result<Base, Failure> {
+        let keys = spec.shape.key_schema();
+        let Some((sealed, published)) = &history.published else { return Base::none(&self.env.store, keys) };
+        let room = Room { memory_bytes: self.env.memory_bytes, scratch: &self.env.scratch };
+        Base::of(&self.env.store, sealed, Some(published), scheme, keys, self.options.resend, room).await
+    }
+
+    /// Whether the table is absent; a table that does not fit is a failure.
+    async fn inspect(&self, spec: &TableSpec) -> Result<bool, Failure> {
+        match self.target.inspect(spec).await? {
+            Inspection::Absent { .. } => Ok(true),
+            Inspection::Present { mismatches } if mismatches.is_empty() => Ok(false),
+            Inspection::Present { mismatches } => {
+                Err(Failure::TableDiffers { table: place(&self.sync.target, spec), mismatches })
+            }
+        }
+    }
+
+    /// Store and target must agree on the last run: the index is only worth something as long as both are those that were
+    /// written to.
+    fn target_remembers(&self, history: &History, last: Option<&Checkpoint>, absent: bool) -> Result<(), Failure> {
+        if self.options.resend {
+            return Ok(());
+        }
+        let published = history.published.as_ref().map(|(sealed, _)| sealed.run);
+        let written = last.filter(|checkpoint| checkpoint.batch > 0).map(|checkpoint| checkpoint.run);
+        if written > published {
+            let known = published.map_or_else(|| "no run at all".to_owned(), |run| format!("run {run}"));
+            return Err(Failure::StoreBehind { remembers: written.unwrap_or_default(), known });
+        }
+        let Some(published) = published else { return Ok(()) };
+        let remembers = match written {
+            _ if absent => "does not have its table any more".to_owned(),
+            None => "has never heard of it".to_owned(),
+            Some(run) if run < published => format!("remembers run {run} as the last"),
+            Some(_) => return Ok(()),
+        };
+        Err(Failure::TargetReplaced { published, remembers })
+    }
+
+    fn go_on(&self) -> Result<(), Failure> {
+        match (self.env.stop.is_cancelled(), self.keeper.lost.is_cancelled()) {
+            (true, _) => Err(Failure::Stopped),
+            (_, true) => Err(LeaseError::Lost(self.keeper.epoch).into()),
+            (false, false) => Ok(()),
+        }
+    }
+
+    fn enter(&mut self, step: Step) {
+        let before = std::mem::replace(&mut self.step, step);
+        let name = match before {
+            Step::Start | Step::RollForward | Step::Inspect => "inspect",
+            Step::Export => "export",
+            Step::Diff => "diff",
+            Step::Seal => "seal",
+            Step::Apply => "apply",
+            Step::Publish => "publish",
+        };
+        *self.clock.entry(name).or_default() += self.since.elapsed().as_secs_f64();
+        self.since = Instant::now();
+        self.env.observer.step(&self.sync.name, step);
+    }
+}
+
+impl Counts {
+    pub(super) fn of(sealed: &Sealed, published: Option<&Published>) -> Self {
+        let changes = &sealed.changes;
+        let withheld = sealed.withheld.is_some();
+        let exceptions = published.map(|p| p.exceptions.clone()).unwrap_or_default();
+        Self {
+            exported: sealed.export.rows(),
+            inserts: changes.inserts,
+            updates: changes.updates,
+            deletes: if withheld { 0 } else { changes.deletes },
+            deletes_withheld: if withheld { changes.deletes } else { 0 },
+            unchanged: changes.unchanged,
+            duplicates: changes.duplicates,
+            rejected: exceptions.rejected + sealed.null_keys,
+            absent: exceptions.absent,
+        }
+    }
+}
+
+/// Whether rows that left the query are anything to this table.
+pub(super) fn wants_deletes(spec: &TableSpec) -> bool {
+    match (&spec.mode, &spec.deletes) {
+        (Mode::Mirror, Deletes::Hard | Deletes::Soft { .. } | Deletes::NullOut) => true,
+        (Mode::Mirror, Deletes::Ignore) | (Mode::Upsert | Mode::Insert | Mode::Update, _) => false,
+    }
+}
+
+/// The marking column belongs to hydrant: a query that returns it as well would contradict the mark.
+pub(super) fn refuse_managed_mark(schema: &SchemaRef, deletes: &Deletes) -> Result<(), Failure> {
+    match deletes {
+        Deletes::Soft { column, .. } if schema.field_with_name(column).is_ok() => {
+            Err(hydrant_contract::ShapeError::Twice(column.clone()).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The last index is about another table, or other keys, than what is configured now.
+pub(super) fn same_place_and_key(
+    sync: &SyncSpec,
+    history: &History,
+    spec: &TableSpec,
+    scheme: &Scheme,
+) -> Result<(), Failure> {
+    let Some((last, _)) = &history.published else { return Ok(()) };
+    let (was, now) = (place(&last.target, &last.spec), place(&sync.target, spec));
+    if was != now {
+        return Err(Failure::Moved { was, now });
+    }
+    if !last.scheme.same_keys(scheme) {
+        let keys = |shape: &Shape| {
+            shape.key_columns().map(|c| format!("{} {}", c.name, c.value)).collect::<Vec<_>>().join(", ")
+        };
+        return Err(Failure::KeyChanged { was: keys(&last.spec.shape), now: keys(&spec.shape) });
+    }
+    Ok(())
+}

@@ -1,0 +1,304 @@
+//! Fingerprints on their way from the export to the diff: parted by the first bits of the key hash, and moved to local disk
+//! when they outgrow their budget of memory.
+//!
+//! Fingerprints arrive in the order of the export and are wanted by bucket. They are gathered in chunks; a full chunk is
+//! ordered by partition (the finest bucket there is) and written as one Arrow IPC file with one batch per partition, so
+//! that a bucket is read by going to its place in every chunk. Memory is that of one chunk, however many rows there are.
+
+use crate::store::{BUCKETS_MAX, KEY_HASH, ROW_HASH, StoreError, hash_column, hashes_of};
+use arrow::{
+    array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array},
+    compute::{concat_batches, take_record_batch},
+    datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type},
+    error::ArrowError,
+    ipc::{reader::FileReader, writer::FileWriter},
+};
+use std::{
+    fs::File,
+    io::{BufReader, BufWriter},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+const POSITION: &str = "_hydrant_position";
+/// A chunk is copied twice while it is put in order.
+const COPIES: usize = 3;
+/// Bytes of a fingerprint without its key.
+const FIXED_BYTES: usize = 16 + 8 + 8;
+
+/// Gathers fingerprints.
+pub struct Spill {
+    schema: SchemaRef,
+    chunk_bytes: usize,
+    scratch: PathBuf,
+    hashes: Vec<u128>,
+    rows: Vec<u64>,
+    positions: Vec<u64>,
+    keys: Vec<RecordBatch>,
+    bytes: usize,
+    chunks: Vec<Chunk>,
+    total: u64,
+}
+
+/// All fingerprints of an export, to be read by bucket.
+pub struct Fingerprinted {
+    keys: SchemaRef,
+    chunks: Vec<Chunk>,
+    total: u64,
+}
+
+/// The fingerprints of one bucket, ordered by hash, then by position.
+pub struct NewBucket {
+    /// Key hashes.
+    pub hashes: Vec<u128>,
+    /// Row hashes.
+    pub rows: Vec<u64>,
+    /// Positions in the export.
+    pub positions: Vec<u64>,
+    /// The keys.
+    pub keys: RecordBatch,
+}
+
+enum Chunk {
+    /// Ordered by partition; where each begins.
+    Memory { batch: RecordBatch, starts: Vec<usize> },
+    /// One batch per partition. The file is gone from its folder already: nothing stays behind, however the process ends.
+    Disk(Mutex<FileReader<BufReader<File>>>),
+}
+
+impl Spill {
+    /// Gathers fingerprints with keys of this schema in at most `budget_bytes` of memory, the rest goes to files in
+    /// `scratch`.
+    pub fn new(keys: SchemaRef, budget_bytes: usize, scratch: &Path) -> Self {
+        let fixed = [
+            Field::new(KEY_HASH, DataType::FixedSizeBinary(16), false),
+            Field::new(ROW_HASH, DataType::UInt64, false),
+            Field::new(POSITION, DataType::UInt64, false),
+        ];
+        let fields: Vec<_> = fixed.into_iter().map(Arc::new).chain(keys.fields().iter().cloned()).collect();
+        Self {
+            schema: Arc::new(Schema::new(fields)),
+            chunk_bytes: budget_bytes / COPIES,
+            scratch: scratch.to_owned(),
+            hashes: Vec::new(),
+            rows: Vec::new(),
+            positions: Vec::new(),
+            keys: Vec::new(),
+            bytes: 0,
+            chunks: Vec::new(),
+            total: 0,
+        }
+    }
+
+    /// Adds fingerprints; positions must not be lower than those added before.
+    pub fn push(
+        &mut self,
+        hashes: &[u128],
+        rows: &[u64],
+        positions: impl IntoIterator<Item = u64>,
+        keys: RecordBatch,
+    ) -> Result<(), StoreError> {
+        if hashes.is_empty() {
+            return Ok(());
+        }
+        self.hashes.extend_from_slice(hashes);
+        self.rows.extend_from_slice(rows);
+        self.positions.extend(positions);
+        self.total += hashes.len() as u64;
+        self.bytes +=
+            hashes.len() * FIXED_BYTES + keys.columns().iter().map(|c| sliced_bytes(c)).sum::<usize>();
+        self.keys.push(keys);
+        if self.bytes >= self.chunk_bytes {
+            let (batch, starts) = self.order()?;
+            let chunk =
+                write(&self.scratch, &batch, &starts).map_err(|e| scratch_error(&self.scratch, &e))?;
+            self.chunks.push(chunk);
+        }
+        Ok(())
+    }
+
+    /// Ends the gathering. What did not fill a chunk stays in memory.
+    pub fn finish(mut self) -> Result<Fingerprinted, StoreError> {
+        if !self.hashes.is_empty() {
+            let (batch, starts) = self.order()?;
+            self.chunks.push(Chunk::Memory { batch, starts });
+        }
+        let keys = Arc::new(Schema::new(self.schema.fields()[3..].to_vec()));
+        Ok(Fingerprinted { keys, chunks: self.chunks, total: self.total })
+    }
+
+    /// The gathered fingerprints, ordered by partition and within each as they came: one counting sort.
+    fn order(&mut self) -> Result<(RecordBatch, Vec<usize>), StoreError> {
+        let hashes = std::mem::take(&mut self.hashes);
+        let columns: [ArrayRef; 3] = [
+            Arc::new(hash_column(&hashes)),
+            Arc::new(UInt64Array::from(std::mem::take(&mut self.rows))),
+            Arc::new(UInt64Array::from(std::mem::take(&mut self.positions))),
+        ];
+        let mut starts = vec![0; BUCKETS_MAX + 1];
+        for hash in &hashes {
+            starts[partition(*hash) + 1] += 1;
+        }
+        for p in 0..BUCKETS_MAX {
+            starts[p + 1] += starts[p];
+        }
+        let mut next = starts.clone();
+        let mut order = vec![0_u32; hashes.len()];
+        for (at, hash) in (0_u32..).zip(&hashes) {
+            let slot = &mut next[partition(*hash)];
+            order[*slot] = at;
+            *slot += 1;
+        }
+        self.bytes = 0;
+        let keys = std::mem::take(&mut self.keys);
+        let arrange = || -> Result<RecordBatch, ArrowError> {
+            let keys = concat_batches(&keys[0].schema(), &keys)?;
+            let columns = columns.into_iter().chain(keys.columns().iter().cloned()).collect();
+            take_record_batch(&RecordBatch::try_new(self.schema.clone(), columns)?, &UInt32Array::from(order))
+        };
+        Ok((arrange().map_err(|e| scratch_error(&self.scratch, &e))?, starts))
+    }
+}
+
+impl Fingerprinted {
+    /// Number of fingerprints.
+    pub fn rows(&self) -> u64 {
+        self.total
+    }
+
+    /// One of `buckets` buckets; a power of two, at most [`BUCKETS_MAX`].
+    pub fn bucket(&self, bucket: usize, buckets: usize) -> Result<NewBucket, StoreError> {
+        let each = BUCKETS_MAX / buckets;
+        let partitions = bucket * each..(bucket + 1) * each;
+        self.gather(partitions).map_err(|e| scratch_error(&std::env::temp_dir(), &e))
+    }
+
+    fn gather(&self, partitions: std::ops::Range<usize>) -> Result<NewBucket, ArrowError> {
+        let mut found = Vec::new();
+        for chunk in &self.chunks {
+            match chunk {
+                Chunk::Memory { batch, starts } => {
+                    let (from, to) = (starts[partitions.start], starts[partitions.end]);
+                    found.push(batch.slice(from, to - from));
+                }
+                Chunk::Disk(reader) => {
+                    let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+                    for partition in partitions.clone() {
+                        reader.set_index(partition)?;
+                        found.extend(reader.next().transpose()?);
+                    }
+                }
+            }
+        }
+        found.retain(|batch| batch.num_rows() > 0);
+        let Some(first) = found.first() else {
+            let keys = RecordBatch::new_empty(self.keys.clone());
+            return Ok(NewBucket { hashes: Vec::new(), rows: Vec::new(), positions: Vec::new(), keys });
+        };
+        let all = concat_batches(&first.schema(), &found)?;
+        let hashes = hashes_of(all.column(0).as_fixed_size_binary());
+        // Chunks come in the order of positions and keep it within a partition: the index is as good a tie-breaker.
+        let mut order: Vec<(u128, u32)> = hashes.iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        let indices = UInt32Array::from_iter_values(order.iter().map(|(_, at)| *at));
+        let sorted = take_record_batch(&all.project(&(1..all.num_columns()).collect::<Vec<_>>())?, &indices)?;
+        let numbers = |i: usize| sorted.column(i).as_primitive::<UInt64Type>().values().to_vec();
+        Ok(NewBucket {
+            hashes: order.into_iter().map(|(hash, _)| hash).collect(),
+            rows: numbers(0),
+            positions: numbers(1),
+            keys: RecordBatch::try_new_with_options(
+                self.keys.clone(),
+                sorted.columns()[2..].to_vec(),
+                &arrow::array::RecordBatchOptions::new().with_row_count(Some(sorted.num_rows())),
+            )?,
+        })
+    }
+}
+
+fn partition(hash: u128) -> usize {
+    (hash >> (128 - BUCKETS_MAX.trailing_zeros())) as usize
+}
+
+/// Memory that an array holds on its own: a slice may share its buffers with others.
+fn sliced_bytes(array: &ArrayRef) -> usize {
+    array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
+}
+
+fn write(scratch: &Path, batch: &RecordBatch, starts: &[usize]) -> Result<Chunk, ArrowError> {
+    let file = tempfile::tempfile_in(scratch)?;
+    let mut writer = FileWriter::try_new(BufWriter::new(file.try_clone()?), &batch.schema())?;
+    for bounds in starts.windows(2) {
+        writer.write(&batch.slice(bounds[0], bounds[1] - bounds[0]))?;
+    }
+    writer.finish()?;
+    drop(writer);
+    Ok(Chunk::Disk(Mutex::new(FileReader::try_new(BufReader::new(file), None)?)))
+}
+
+fn scratch_error(place: &Path, error: &ArrowError) -> StoreError {
+    StoreError::Scratch { place: place.display().to_string(), message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::Int64Array;
+    use proptest::prelude::*;
+
+    fn keys(range: std::ops::Range<i64>) -> RecordBatch {
+        RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from_iter_values(range)) as _)]).unwrap()
+    }
+
+    fn hash(i: i64) -> u128 {
+        // Spread over all partitions, with repetitions.
+        u128::from((i % 700) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
+    }
+
+    fn gathered(total: i64, step: usize, budget: usize) -> Fingerprinted {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spill = Spill::new(keys(0..0).schema(), budget, folder.path());
+        for from in (0..total).step_by(step) {
+            let range = from..(from + step as i64).min(total);
+            let hashes: Vec<_> = range.clone().map(hash).collect();
+            let rows: Vec<_> = range.clone().map(|i| i as u64 * 3).collect();
+            spill.push(&hashes, &rows, range.clone().map(|i| i as u64), keys(range)).unwrap();
+        }
+        let all = spill.finish().unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left in the folder");
+        all
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// Every fingerprint is in the bucket of its hash, once, in order, whether or not it went to disk.
+        #[test]
+        fn buckets_hold_everything_in_order(total in 0i64..3000, step in 1usize..500, budget in 1usize..200_000, bits in 0u32..5) {
+            let all = gathered(total, step, budget);
+            let buckets = 1 << bits;
+            let mut seen = 0;
+            for b in 0..buckets {
+                let bucket = all.bucket(b, buckets).unwrap();
+                let ids = bucket.keys.column(0).as_primitive::<arrow::datatypes::Int64Type>();
+                for i in 0..bucket.hashes.len() {
+                    let id = ids.value(i);
+                    prop_assert_eq!(bucket.hashes[i], hash(id));
+                    prop_assert_eq!((bucket.rows[i], bucket.positions[i]), (id as u64 * 3, id as u64));
+                    prop_assert_eq!((bucket.hashes[i].checked_shr(128 - bits).unwrap_or(0)) as usize, b);
+                }
+                let order: Vec<_> = bucket.hashes.iter().zip(&bucket.positions).collect();
+                prop_assert!(order.is_sorted());
+                seen += bucket.hashes.len();
+            }
+            prop_assert_eq!(seen as i64, total);
+            prop_assert_eq!(all.rows() as i64, total);
+        }
+    }
+
+    #[test]
+    fn an_unwritable_scratch_folder_is_named() {
+        let mut spill = Spill::new(keys(0..0).schema(), 1, Path::new("/nonexistent/scratch"));
+        let error = spill.push(&[1], &[1], [0], keys(0..1)).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/scratch"), "{error}");
+    }
+}

@@ -1,0 +1,105 @@
+//! Where exports and all of hydrant's state are kept: the user's own bucket, or a local folder.
+//!
+//! State is made of numbered objects that are written once, by create-only puts, and never changed: whoever wins the put
+//! has decided. That asks of a storage only what local folders, S3, GCS and Azure all can do.
+
+mod error;
+mod index;
+mod lease;
+mod manifest;
+mod names;
+mod parquet_io;
+mod process;
+mod rejects;
+
+pub use error::StoreError;
+pub(crate) use index::{BUCKETS_MAX, bounds, hash_column, hashes_of, to_batch as fingerprint_batch};
+pub use index::{Bucket, KEY_HASH, ROW_HASH, bucket_count};
+pub use lease::{Lease, LeaseError, LeaseRecord, LeaseTimes};
+pub use manifest::{Changes, Exceptions, Export, FORMAT, History, Index, Part, Published, Sealed, Withheld};
+pub use names::{Commit, RunNames, SyncNames};
+pub use parquet_io::{Codec, decode, encode, read_all};
+pub use process::ProcessId;
+pub use rejects::RejectRecord;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
+use serde::{Serialize, de::DeserializeOwned};
+use std::sync::Arc;
+
+/// The state of one sync in the store.
+#[derive(Clone, Debug)]
+pub struct SyncStore {
+    objects: Arc<dyn ObjectStore>,
+    names: SyncNames,
+}
+
+impl SyncStore {
+    /// The state of this sync below a root.
+    pub fn new(objects: Arc<dyn ObjectStore>, root: &Path, sync: &str) -> Self {
+        Self { objects, names: SyncNames::new(root, sync) }
+    }
+
+    /// What its objects are called.
+    pub fn names(&self) -> &SyncNames {
+        &self.names
+    }
+
+    /// Reads a whole object.
+    pub async fn get(&self, path: &Path) -> Result<Bytes, StoreError> {
+        let got = self.objects.get(path).await.map_err(StoreError::storage("reading", path))?;
+        got.bytes().await.map_err(StoreError::storage("reading", path))
+    }
+
+    /// Writes an object, over an older one if need be. For what a run's own folder holds.
+    pub async fn put(&self, path: &Path, bytes: impl Into<PutPayload>) -> Result<(), StoreError> {
+        self.objects.put(path, bytes.into()).await.map_err(StoreError::storage("writing", path))?;
+        Ok(())
+    }
+
+    /// Writes a JSON object if none of that name is there. An answer that was lost on the way is recognised: finding our
+    /// own bytes there counts as having written them, so `value` must hold something that only this writer writes.
+    pub async fn create<T: Serialize + Sync>(&self, path: &Path, value: &T) -> Result<(), StoreError> {
+        let bytes = Bytes::from(serde_json::to_vec_pretty(value).map_err(|e| StoreError::corrupt(path, e))?);
+        let options = PutOptions::from(PutMode::Create);
+        match self.objects.put_opts(path, bytes.clone().into(), options).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::AlreadyExists { .. }) => match self.get(path).await? == bytes {
+                true => Ok(()),
+                false => Err(StoreError::Taken { path: path.clone() }),
+            },
+            Err(source) => Err(StoreError::Storage { doing: "creating", path: path.clone(), source }),
+        }
+    }
+
+    /// Reads a JSON object that names its format.
+    pub async fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<T, StoreError> {
+        #[derive(serde::Deserialize)]
+        struct Versioned {
+            format: u32,
+        }
+        let bytes = self.get(path).await?;
+        // The format first: what a newer version wrote need not parse here.
+        let Versioned { format } =
+            serde_json::from_slice(&bytes).map_err(|e| StoreError::corrupt(path, e))?;
+        if format > FORMAT {
+            return Err(StoreError::Newer { path: path.clone(), found: format, known: FORMAT });
+        }
+        serde_json::from_slice(&bytes).map_err(|e| StoreError::corrupt(path, e))
+    }
+
+    /// Names of all objects below a folder.
+    pub async fn list(&self, folder: &Path) -> Result<Vec<Path>, StoreError> {
+        let found = self.objects.list(Some(folder)).map_ok(|meta| meta.location);
+        found.try_collect().await.map_err(StoreError::storage("listing", folder))
+    }
+
+    /// Removes an object; one that is gone already is fine.
+    pub async fn delete(&self, path: &Path) -> Result<(), StoreError> {
+        match self.objects.delete(path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(StoreError::Storage { doing: "deleting", path: path.clone(), source }),
+        }
+    }
+}

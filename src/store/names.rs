@@ -1,0 +1,175 @@
+//! The one place that knows what objects are called.
+//!
+//! ```text
+//! <sync>/leases/00000042.json
+//! <sync>/manifests/00000017.sealed.json
+//! <sync>/manifests/00000017.published.json
+//! <sync>/runs/00000017/export/part-00000.parquet
+//! <sync>/runs/00000017/index/bucket-0000.parquet
+//! <sync>/runs/00000017/changes/{inserts,updates}.roaring
+//! <sync>/runs/00000017/changes/deletes-00000.parquet
+//! <sync>/runs/00000017/rejects/000000000000.parquet
+//! <sync>/runs/00000017/rejects/null-keys.parquet
+//! <sync>/runs/00000017/carried/000000000000.parquet
+//! <sync>/runs/00000017/absent/000000000000.parquet
+//! <sync>/runs/00000017/report.json
+//! ```
+//!
+//! Numbers are padded so that listings sort by number; a number that outgrows its padding stays correct, since names are
+//! parsed, not compared.
+
+use object_store::path::Path;
+
+/// The names of one sync's objects.
+#[derive(Clone, Debug)]
+pub struct SyncNames {
+    root: Path,
+}
+
+/// The two commit points of a run, as objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Commit {
+    /// From here on the run will be finished.
+    Sealed,
+    /// The run is finished.
+    Published,
+}
+
+impl SyncNames {
+    /// The names below the store's root.
+    pub fn new(root: &Path, sync: &str) -> Self {
+        Self { root: root.clone().join(sync) }
+    }
+
+    /// Folder of the leases.
+    pub fn leases(&self) -> Path {
+        self.root.clone().join("leases")
+    }
+
+    /// One lease.
+    pub fn lease(&self, number: u64) -> Path {
+        self.leases().join(format!("{number:08}.json"))
+    }
+
+    /// The number of a lease, if this is one.
+    pub fn lease_number(path: &Path) -> Option<u64> {
+        path.filename()?.strip_suffix(".json")?.parse().ok()
+    }
+
+    /// Folder of the manifests of all runs.
+    pub fn manifests(&self) -> Path {
+        self.root.clone().join("manifests")
+    }
+
+    /// A commit point of a run.
+    pub fn manifest(&self, run: u64, commit: Commit) -> Path {
+        let kind = match commit {
+            Commit::Sealed => "sealed",
+            Commit::Published => "published",
+        };
+        self.manifests().join(format!("{run:08}.{kind}.json"))
+    }
+
+    /// Which run's commit point this is.
+    pub fn manifest_of(path: &Path) -> Option<(u64, Commit)> {
+        let (run, kind) = path.filename()?.strip_suffix(".json")?.split_once('.')?;
+        let commit = match kind {
+            "sealed" => Commit::Sealed,
+            "published" => Commit::Published,
+            _ => return None,
+        };
+        Some((run.parse().ok()?, commit))
+    }
+
+    /// Folder of all runs.
+    pub fn runs(&self) -> Path {
+        self.root.clone().join("runs")
+    }
+
+    /// One run's own objects.
+    pub fn run(&self, run: u64) -> RunNames {
+        RunNames { root: self.runs().join(format!("{run:08}")) }
+    }
+}
+
+/// The names of one run's objects.
+#[derive(Clone, Debug)]
+pub struct RunNames {
+    root: Path,
+}
+
+impl RunNames {
+    fn in_folder(&self, folder: &str, name: String) -> Path {
+        self.root.clone().join(folder).join(name)
+    }
+
+    /// A part of the export.
+    pub fn export_part(&self, part: usize) -> Path {
+        self.in_folder("export", format!("part-{part:05}.parquet"))
+    }
+
+    /// A bucket of the index.
+    pub fn index_bucket(&self, bucket: usize) -> Path {
+        self.in_folder("index", format!("bucket-{bucket:04}.parquet"))
+    }
+
+    /// Positions in the export of rows believed absent from the target.
+    pub fn inserts(&self) -> Path {
+        self.in_folder("changes", "inserts.roaring".to_owned())
+    }
+
+    /// Positions in the export of rows believed present in the target.
+    pub fn updates(&self) -> Path {
+        self.in_folder("changes", "updates.roaring".to_owned())
+    }
+
+    /// A part of the keys that left the query.
+    pub fn deletes_part(&self, part: usize) -> Path {
+        self.in_folder("changes", format!("deletes-{part:05}.parquet"))
+    }
+
+    /// The rejects of the batch that begins at this change.
+    pub fn rejects(&self, first_change: u64) -> Path {
+        self.in_folder("rejects", format!("{first_change:012}.parquet"))
+    }
+
+    /// Rows that were rejected because their key is NULL.
+    pub fn null_keys(&self) -> Path {
+        self.in_folder("rejects", "null-keys.parquet".to_owned())
+    }
+
+    /// Keys whose delete was refused in the batch that begins at this change.
+    pub fn carried(&self, first_change: u64) -> Path {
+        self.in_folder("carried", format!("{first_change:012}.parquet"))
+    }
+
+    /// Keys that mode `update` found absent in the batch that begins at this change.
+    pub fn absent(&self, first_change: u64) -> Path {
+        self.in_folder("absent", format!("{first_change:012}.parquet"))
+    }
+
+    /// What happened, for people and for `hydrant status`.
+    pub fn report(&self) -> Path {
+        self.root.clone().join("report.json")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_back_from_names() {
+        let names = SyncNames::new(&Path::from("prod"), "users");
+        assert_eq!(names.lease(42).as_ref(), "prod/users/leases/00000042.json");
+        assert_eq!(SyncNames::lease_number(&names.lease(123_456_789)), Some(123_456_789));
+        for commit in [Commit::Sealed, Commit::Published] {
+            assert_eq!(SyncNames::manifest_of(&names.manifest(7, commit)), Some((7, commit)));
+        }
+        assert_eq!(SyncNames::manifest_of(&names.lease(1)), None);
+        assert_eq!(
+            names.run(7).export_part(3).as_ref(),
+            "prod/users/runs/00000007/export/part-00003.parquet"
+        );
+    }
+}

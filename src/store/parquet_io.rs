@@ -1,0 +1,119 @@
+//! Parquet in and out, a part at a time.
+//!
+//! Parts are small enough (tens of megabytes) to be encoded in memory and written by one put. That is what makes an upload
+//! repeatable, leaves no half-written objects behind, and lets every core encode a part of its own: writing Parquet is the
+//! costliest thing that a run does.
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef, error::ArrowError};
+use bytes::Bytes;
+use parquet::{
+    arrow::{
+        ArrowWriter,
+        arrow_reader::{
+            ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+            ParquetRecordBatchReaderBuilder, RowSelection,
+        },
+    },
+    basic::{Compression, ZstdLevel},
+    errors::ParquetError,
+    file::{
+        metadata::PageIndexPolicy,
+        properties::{EnabledStatistics, WriterProperties},
+    },
+    schema::types::ColumnPath,
+};
+
+use super::{KEY_HASH, ROW_HASH};
+
+/// How a part is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// Exported rows: zstd 1, which costs little more than Snappy and halves what travels; level 3 doubles the time for
+    /// 1.5 % of the size.
+    Rows,
+    /// Fingerprints: hashes do not compress, so they are stored as they are; the keys beside them are compressed.
+    Fingerprints,
+}
+
+/// Encodes batches of this schema as one Parquet file with one row group.
+pub fn encode(schema: SchemaRef, batches: &[RecordBatch], codec: Codec) -> Result<Vec<u8>, ParquetError> {
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let zstd = Compression::ZSTD(ZstdLevel::try_new(1)?);
+    let properties = WriterProperties::builder()
+        .set_created_by(concat!("hydrant ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_max_row_group_row_count(Some(rows.max(1)))
+        .set_compression(zstd);
+    let properties = match codec {
+        Codec::Rows => properties.set_statistics_enabled(EnabledStatistics::Chunk),
+        Codec::Fingerprints => [KEY_HASH, ROW_HASH].into_iter().map(ColumnPath::from).fold(
+            properties.set_statistics_enabled(EnabledStatistics::None).set_dictionary_enabled(false),
+            |properties, column| properties.set_column_compression(column, Compression::UNCOMPRESSED),
+        ),
+    };
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties.build()))?;
+    for batch in batches {
+        writer.write(batch)?;
+    }
+    writer.into_inner()
+}
+
+/// Bytes that a decoded batch should have at most: rows of a kilobyte come a few thousand at a time, documents one by one.
+const BATCH_BYTES: usize = 8 << 20;
+const BATCH_ROWS: usize = 8192;
+
+/// Reads a Parquet file, or the selected rows of it, in batches of a few megabytes at most.
+pub fn decode(
+    bytes: Bytes,
+    selection: Option<RowSelection>,
+) -> Result<ParquetRecordBatchReader, ParquetError> {
+    let index = if selection.is_some() { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
+    let metadata =
+        ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new().with_page_index_policy(index))?;
+    let groups = metadata.metadata().row_groups();
+    let total: usize = groups.iter().map(|g| usize::try_from(g.total_byte_size()).unwrap_or(0)).sum();
+    let rows: usize = groups.iter().map(|g| usize::try_from(g.num_rows()).unwrap_or(0)).sum();
+    let batch_rows = (BATCH_BYTES * rows.max(1) / total.max(1)).clamp(1, BATCH_ROWS);
+    let builder =
+        ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata).with_batch_size(batch_rows);
+    match selection {
+        Some(selection) => builder.with_row_selection(selection).build(),
+        None => builder.build(),
+    }
+}
+
+/// Reads a whole Parquet file as one batch.
+pub fn read_all(bytes: Bytes) -> Result<RecordBatch, ArrowError> {
+    let reader = decode(bytes, None)?;
+    let schema = arrow::array::RecordBatchReader::schema(&reader);
+    let batches = reader.collect::<Result<Vec<_>, _>>()?;
+    match batches.as_slice() {
+        [only] => Ok(only.clone()),
+        many => arrow::compute::concat_batches(&schema, many),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::{
+        array::{AsArray, Int64Array},
+        datatypes::Int64Type,
+    };
+    use parquet::arrow::arrow_reader::RowSelector;
+    use std::sync::Arc;
+
+    #[test]
+    fn selected_rows_are_read_in_order() {
+        let rows: Vec<i64> = (0..100_000).collect();
+        let batch = RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(rows)) as _)]).unwrap();
+        let bytes = Bytes::from(encode(batch.schema(), &[batch], Codec::Rows).unwrap());
+        let selection = RowSelection::from(vec![
+            RowSelector::skip(99_000),
+            RowSelector::select(2),
+            RowSelector::skip(998),
+        ]);
+        let read: Vec<_> = decode(bytes.clone(), Some(selection)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(read[0].column(0).as_primitive::<Int64Type>().values(), &[99_000, 99_001]);
+        assert_eq!(read_all(bytes).unwrap().num_rows(), 100_000);
+    }
+}
