@@ -14,7 +14,9 @@
 //! Only [`engine`] knows that order. [`config`] turns what was typed into what the program relies on, [`registry`] is the
 //! one place that names concrete targets and sources, and [`cli`] is the one place that prints.
 
+pub mod carry;
 pub mod config;
+pub mod fingerprint;
 pub mod secret;
 pub mod source;
 pub mod sync;
