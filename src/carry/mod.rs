@@ -1,0 +1,88 @@
+//! Carrying: batches of whatever Arrow types a source has become batches of the one carrier per logical type.
+//!
+//! A driver upgrade may turn `Utf8` into `Utf8View`, a Parquet file may bring dictionaries, a warehouse may count in
+//! milliseconds: past this module nobody notices. Everything is exact or refused with the column and the row; nothing
+//! wraps, rounds or turns into NULL. What is in its carrier already is passed on without a copy.
+//!
+//! NULL keys are not judged here: [`Carrier::schema`] allows NULL in every column, so that a row without a key reaches
+//! the fingerprinting, which counts it, and the policy for null keys, which says what becomes of it.
+
+mod column;
+mod error;
+mod leaf;
+mod nested;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod types_doc;
+
+pub use error::CarryError;
+
+use arrow::{
+    datatypes::{Schema, SchemaRef},
+    record_batch::{RecordBatch, RecordBatchOptions},
+};
+use hydrant_contract::{Column, Shape, ValueType};
+use std::sync::Arc;
+
+/// Turns the batches of one source into carriers.
+#[derive(Clone, Debug)]
+pub struct Carrier {
+    columns: Vec<Column>,
+    /// The schema that was found to hold these columns; equal ones need no second look.
+    source: SchemaRef,
+    schema: SchemaRef,
+}
+
+impl Carrier {
+    /// A carrier for batches of this schema, whose columns must be those of the shape, in the same order.
+    pub fn new(source: &Schema, shape: &Shape) -> Result<Self, CarryError> {
+        check(source, shape.columns())?;
+        let fields: Vec<_> = shape.columns().iter().map(|c| c.value.field(&c.name, true)).collect();
+        Ok(Self {
+            columns: shape.columns().to_vec(),
+            source: Arc::new(source.clone()),
+            schema: Arc::new(Schema::new(fields)),
+        })
+    }
+
+    /// The schema of carried batches: [`Shape::schema`], but with nullable key columns (see the module's words).
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// The same rows in carriers.
+    ///
+    /// A batch may differ from the schema in encoding only (a dictionary where there was plain text, another unit of
+    /// time): names, order and logical types must be the same, or it is an error.
+    pub fn carry(&self, batch: &RecordBatch) -> Result<RecordBatch, CarryError> {
+        if batch.schema_ref() != &self.source {
+            check(batch.schema_ref(), &self.columns)?;
+        }
+        let columns = self
+            .columns
+            .iter()
+            .zip(batch.columns())
+            .map(|(c, array)| column::carry(array, &c.value).map_err(|fault| fault.into_error(&c.name)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(self.schema(), columns, &options)
+            .map_err(|e| CarryError::Column { column: String::new(), reason: e.to_string() })
+    }
+}
+
+fn check(schema: &Schema, expected: &[Column]) -> Result<(), CarryError> {
+    let found = schema
+        .fields()
+        .iter()
+        .map(|field| Ok(Column { name: field.name().clone(), value: ValueType::of(field)? }))
+        .collect::<Result<Vec<_>, CarryError>>()?;
+    let differs = (0..found.len().max(expected.len())).find(|&i| found.get(i) != expected.get(i));
+    differs.map_or(Ok(()), |i| {
+        let words = |columns: &[Column]| {
+            columns.get(i).map_or_else(|| "none".to_owned(), |c| format!("{:?} ({})", c.name, c.value))
+        };
+        Err(CarryError::Columns { position: i + 1, expected: words(expected), found: words(&found) })
+    })
+}

@@ -1,0 +1,169 @@
+//! What is carried exactly, what is refused, and where the refusal points.
+
+use super::{Carrier, CarryError};
+use arrow::{array::*, buffer::*, datatypes::*, record_batch::RecordBatch};
+use hydrant_contract::Shape;
+use std::sync::Arc;
+
+fn batch(array: ArrayRef) -> RecordBatch {
+    let field = Field::new("v", array.data_type().clone(), true);
+    batch_of(field, array)
+}
+
+fn batch_of(field: Field, array: ArrayRef) -> RecordBatch {
+    let ids = Int32Array::from_iter_values(0..i32::try_from(array.len()).unwrap());
+    let schema = Schema::new(vec![Field::new("id", DataType::Int32, false), field]);
+    RecordBatch::try_new(Arc::new(schema), vec![Arc::new(ids), array]).unwrap()
+}
+
+fn carrier(batch: &RecordBatch) -> Carrier {
+    let schema = batch.schema();
+    Carrier::new(&schema, &Shape::of(&schema, vec!["id".into()]).unwrap()).unwrap()
+}
+
+fn carried(array: ArrayRef) -> Result<ArrayRef, CarryError> {
+    let batch = batch(array);
+    Ok(carrier(&batch).carry(&batch)?.column(1).clone())
+}
+
+fn refused(array: ArrayRef) -> (String, usize, &'static str) {
+    match carried(array).unwrap_err() {
+        CarryError::Value { column, row, reason } => (column, row, reason),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn what_is_in_its_carrier_is_passed_on_without_a_copy() {
+    let texts = StringArray::from(vec!["a", "b", "c"]).slice(1, 2);
+    let before = texts.values().as_ptr();
+    let after = carried(Arc::new(texts.clone())).unwrap();
+    assert_eq!(after.as_string::<i32>().values().as_ptr(), before);
+    assert_eq!(after.as_string::<i32>(), &texts);
+}
+
+#[test]
+fn large_text_is_carried_without_copying_its_letters() {
+    let texts = LargeStringArray::from(vec!["a", "b"]);
+    let before = texts.values().as_ptr();
+    assert_eq!(carried(Arc::new(texts)).unwrap().as_string::<i32>().values().as_ptr(), before);
+}
+
+#[test]
+fn the_key_is_nullable_in_what_is_carried_and_extension_types_keep_their_names() {
+    let uuid = Field::new("v", DataType::FixedSizeBinary(16), true)
+        .with_metadata([("ARROW:extension:name".to_owned(), "arrow.uuid".to_owned())].into());
+    let batch = batch_of(uuid.clone(), new_null_array(uuid.data_type(), 1));
+    let schema = carrier(&batch).schema();
+    assert_eq!(schema.field(0), &Field::new("id", DataType::Int64, true));
+    assert_eq!(schema.field(1), &uuid);
+    assert_eq!(carrier(&batch).carry(&batch).unwrap().schema(), schema);
+}
+
+#[test]
+fn a_timestamp_beyond_microseconds_is_refused_with_its_row_and_never_wraps() {
+    let seconds = TimestampSecondArray::from(vec![Some(0), None, Some(i64::MAX / 1_000_000 + 1)]);
+    let (column, row, reason) = refused(Arc::new(seconds.clone()));
+    assert_eq!((column.as_str(), row), ("v", 2));
+    assert!(reason.contains("microseconds"), "{reason}");
+    assert_eq!(refused(Arc::new(seconds.with_timezone("Asia/Tokyo"))).1, 2);
+    let last = i64::MAX / 1_000;
+    assert!(carried(Arc::new(TimestampMillisecondArray::from(vec![last, -last]))).is_ok());
+    assert_eq!(refused(Arc::new(TimestampMillisecondArray::from(vec![last, -last - 1]))).1, 1);
+}
+
+#[test]
+fn a_date_in_milliseconds_must_be_a_whole_day() {
+    let day = 86_400_000;
+    let days = carried(Arc::new(Date64Array::from(vec![Some(day), Some(-day), None]))).unwrap();
+    assert_eq!(days.as_primitive::<Date32Type>(), &Date32Array::from(vec![Some(1), Some(-1), None]));
+    let (_, row, reason) = refused(Arc::new(Date64Array::from(vec![0, -1])));
+    assert!(row == 1 && reason.contains("timestamp"), "{row} {reason}");
+    assert_eq!(refused(Arc::new(Date64Array::from(vec![day * (i64::from(i32::MAX) + 1)]))).1, 0);
+}
+
+#[test]
+fn a_decimal_wider_than_it_declares_is_refused() {
+    let wide = Decimal256Array::from(vec![i256::ONE, i256::MAX]).with_precision_and_scale(38, 2).unwrap();
+    assert_eq!(refused(Arc::new(wide)).1, 1);
+}
+
+#[test]
+fn a_refusal_inside_nested_values_names_the_path_and_the_row_of_the_table() {
+    let bad = i64::MAX;
+    let times = TimestampSecondArray::from(vec![1, 2, 3, bad]);
+    let visits = StructArray::from(vec![(
+        Arc::new(Field::new("at", times.data_type().clone(), true)),
+        Arc::new(times) as ArrayRef,
+    )]);
+    let item = Arc::new(Field::new("item", visits.data_type().clone(), true));
+    let offsets = OffsetBuffer::<i64>::from_lengths([2, 0, 2, 0]);
+    let lists = LargeListArray::new(item, offsets, Arc::new(visits), None);
+    let (column, row, _) = refused(Arc::new(lists));
+    assert_eq!((column.as_str(), row), ("v.item.at", 2));
+}
+
+#[test]
+fn values_that_hide_under_null_are_never_judged() {
+    let bad = || Arc::new(TimestampSecondArray::from(vec![7, i64::MAX])) as ArrayRef;
+    let field = Arc::new(Field::new("item", bad().data_type().clone(), true));
+    let nulls = || Some(NullBuffer::from(vec![true, false]));
+
+    let lists = ListArray::new(field.clone(), OffsetBuffer::from_lengths([1, 1]), bad(), nulls());
+    assert_eq!(carried(Arc::new(lists)).unwrap().as_list::<i32>().values().len(), 1);
+    let fixed = FixedSizeListArray::new(field.clone(), 1, bad(), nulls());
+    assert_eq!(carried(Arc::new(fixed)).unwrap().null_count(), 1);
+
+    let structs = StructArray::new([field.clone()].into_iter().collect(), vec![bad()], nulls());
+    assert!(carried(Arc::new(structs)).is_ok());
+    // The same one level down: a struct in a struct, and a dictionary that holds what no row refers to.
+    let inner = StructArray::new([field].into_iter().collect(), vec![bad()], None);
+    let outer = Arc::new(Field::new("inner", inner.data_type().clone(), true));
+    let outer = StructArray::new([outer].into_iter().collect(), vec![Arc::new(inner)], nulls());
+    assert!(carried(Arc::new(outer)).is_ok());
+    let keys = Int8Array::from(vec![0, 0]);
+    assert!(carried(Arc::new(DictionaryArray::new(keys, bad()))).is_ok());
+}
+
+#[test]
+fn a_map_with_a_null_key_is_refused() {
+    // Arrow's constructors allow such a key where the whole entry is NULL (which the format forbids).
+    let keys: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None]));
+    let values: ArrayRef = Arc::new(Int8Array::from(vec![1, 2]));
+    let parts = [Field::new("k", DataType::Utf8, false), Field::new("v", DataType::Int8, true)];
+    let masked = Some(NullBuffer::from(vec![true, false]));
+    let entries = StructArray::new(parts.into_iter().collect(), vec![keys, values], masked);
+    let field = Arc::new(Field::new("e", entries.data_type().clone(), true));
+    let data = ArrayData::builder(DataType::Map(field, false))
+        .len(3)
+        .add_buffer(Buffer::from_vec(vec![0_i32, 1, 1, 2]))
+        .add_child_data(entries.into_data());
+    let map = MapArray::from(data.build().unwrap());
+    let (column, row, reason) = refused(Arc::new(map.clone()));
+    assert!(column == "v" && row == 2 && reason.contains("NULL as a key"), "{column} {row} {reason}");
+    assert!(carried(Arc::new(map.slice(0, 2))).is_ok());
+}
+
+#[test]
+fn a_batch_may_change_its_encoding_but_not_its_columns() {
+    let plain = batch(Arc::new(StringArray::from(vec!["a"])));
+    let carrier = carrier(&plain);
+    let view = batch(Arc::new(StringViewArray::from(vec!["b"])));
+    assert_eq!(carrier.carry(&view).unwrap().column(1).as_string::<i32>().value(0), "b");
+
+    let bytes = batch(Arc::new(BinaryArray::from(vec![&b"a"[..]])));
+    let error = carrier.carry(&bytes).unwrap_err();
+    assert!(matches!(error, CarryError::Columns { position: 2, .. }), "{error}");
+    assert!(error.to_string().contains("(text) and is now \"v\" (bytes)"), "{error}");
+    let narrow = plain.project(&[0]).unwrap();
+    assert!(carrier.carry(&narrow).unwrap_err().to_string().contains("is now none"));
+}
+
+#[test]
+fn values_of_length_0_are_an_error_where_arrow_would_lose_count() {
+    let held: ArrayRef =
+        Arc::new(FixedSizeBinaryArray::try_new_with_len(0, Buffer::default(), None, 1).unwrap());
+    let keys = Int8Array::from(vec![0, 0, 0]);
+    let error = carried(Arc::new(DictionaryArray::new(keys, held))).unwrap_err();
+    assert!(error.to_string().contains("length 0"), "{error}");
+}

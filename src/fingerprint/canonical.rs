@@ -1,0 +1,181 @@
+//! The canonical form of single values: a tag, then a payload of fixed length or with its length in front.
+//!
+//! Specified in `docs/fingerprint.md`; the two change together, and then [`VERSION`](super::VERSION) is raised. All
+//! numbers are little endian.
+
+use arrow::datatypes::i256;
+
+/// The first byte of every value's canonical form.
+pub(super) mod tag {
+    pub(in super::super) const NULL: u8 = 0x00;
+    pub(in super::super) const FALSE: u8 = 0x01;
+    pub(in super::super) const TRUE: u8 = 0x02;
+    pub(in super::super) const INTEGER: u8 = 0x03;
+    pub(in super::super) const LARGE_INTEGER: u8 = 0x04;
+    pub(in super::super) const DECIMAL: u8 = 0x05;
+    pub(in super::super) const WIDE_DECIMAL: u8 = 0x06;
+    pub(in super::super) const FLOAT: u8 = 0x07;
+    pub(in super::super) const TEXT: u8 = 0x08;
+    pub(in super::super) const BYTES: u8 = 0x09;
+    pub(in super::super) const DATE: u8 = 0x0a;
+    pub(in super::super) const TIME: u8 = 0x0b;
+    pub(in super::super) const TIMESTAMP: u8 = 0x0c;
+    pub(in super::super) const INSTANT: u8 = 0x0d;
+    pub(in super::super) const UUID: u8 = 0x0e;
+    pub(in super::super) const LIST: u8 = 0x0f;
+    pub(in super::super) const STRUCT: u8 = 0x10;
+    pub(in super::super) const MAP: u8 = 0x11;
+}
+
+/// A tag and eight bytes, written at once.
+#[inline]
+fn put_8(out: &mut Vec<u8>, tag: u8, payload: [u8; 8]) {
+    let mut bytes = [tag; 9];
+    bytes[1..].copy_from_slice(&payload);
+    out.extend_from_slice(&bytes);
+}
+
+#[inline]
+pub(super) fn boolean(out: &mut Vec<u8>, value: bool) {
+    out.push(if value { tag::TRUE } else { tag::FALSE });
+}
+
+#[inline]
+pub(super) fn integer(out: &mut Vec<u8>, value: i64) {
+    put_8(out, tag::INTEGER, value.to_le_bytes());
+}
+
+/// A whole number that may be beyond `i64`.
+#[inline]
+pub(super) fn unsigned(out: &mut Vec<u8>, value: u64) {
+    match i64::try_from(value) {
+        Ok(value) => integer(out, value),
+        Err(_) => put_8(out, tag::LARGE_INTEGER, value.to_le_bytes()),
+    }
+}
+
+/// Any NaN is the quiet one without payload, -0.0 is 0.0.
+#[inline]
+pub(super) fn float(out: &mut Vec<u8>, value: f64) {
+    /// Written out because no language promises the bits of its NaN.
+    const NAN: u64 = 0x7ff8_0000_0000_0000;
+    let bits = if value.is_nan() {
+        NAN
+    } else if value == 0.0 {
+        0
+    } else {
+        value.to_bits()
+    };
+    put_8(out, tag::FLOAT, bits.to_le_bytes());
+}
+
+/// The number `unscaled` × 10^-`scale`: as an integer where it is one that fits, else without trailing zeros.
+pub(super) fn decimal(out: &mut Vec<u8>, unscaled: i128, scale: i16) {
+    // Money and counts fit in 64 bits, where a division is ten times cheaper.
+    let (mut unscaled, mut scale) = match i64::try_from(unscaled) {
+        Ok(0) => return integer(out, 0),
+        Ok(mut small) => {
+            let mut scale = scale;
+            while scale > 0 && small % 10 == 0 {
+                small /= 10;
+                scale -= 1;
+            }
+            if scale == 0 {
+                return integer(out, small);
+            }
+            (i128::from(small), scale)
+        }
+        Err(_) => (unscaled, scale),
+    };
+    while scale > 0 && unscaled % 10 == 0 {
+        unscaled /= 10;
+        scale -= 1;
+    }
+    if scale <= 0 {
+        let whole =
+            10_i128.checked_pow(scale.unsigned_abs().into()).and_then(|power| unscaled.checked_mul(power));
+        if let Some(whole) = whole.and_then(|whole| i64::try_from(whole).ok()) {
+            return integer(out, whole);
+        }
+        if let Some(whole) = whole.and_then(|whole| u64::try_from(whole).ok()) {
+            return unsigned(out, whole);
+        }
+        while unscaled % 10 == 0 {
+            unscaled /= 10;
+            scale -= 1;
+        }
+    }
+    out.push(tag::DECIMAL);
+    out.extend_from_slice(&scale.to_le_bytes());
+    out.extend_from_slice(&unscaled.to_le_bytes());
+}
+
+/// The same for decimals that may have more digits than 128 bits hold.
+pub(super) fn wide_decimal(out: &mut Vec<u8>, unscaled: i256, scale: i16) {
+    let ten = i256::from_i128(10);
+    let (mut unscaled, mut scale) = (unscaled, scale);
+    loop {
+        if let Some(unscaled) = unscaled.to_i128() {
+            return decimal(out, unscaled, scale);
+        }
+        if unscaled.wrapping_rem(ten) != i256::ZERO {
+            break;
+        }
+        unscaled = unscaled.wrapping_div(ten);
+        scale -= 1;
+    }
+    out.push(tag::WIDE_DECIMAL);
+    out.extend_from_slice(&scale.to_le_bytes());
+    out.extend_from_slice(&unscaled.to_le_bytes());
+}
+
+/// Bytes behind their tag and length.
+#[inline]
+pub(super) fn bytes(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
+    counted(out, tag, value.len());
+    out.extend_from_slice(value);
+}
+
+/// A tag and a number of bytes, items, fields or entries.
+#[inline]
+pub(super) fn counted(out: &mut Vec<u8>, tag: u8, count: usize) {
+    let mut bytes = [tag; 5];
+    bytes[1..].copy_from_slice(&count_bytes(count));
+    out.extend_from_slice(&bytes);
+}
+
+/// The name of a struct's field: its length and its bytes, without a tag.
+pub(super) fn name(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(&count_bytes(name.len()));
+    out.extend_from_slice(name.as_bytes());
+}
+
+/// Carriers have 32-bit offsets: every count fits.
+#[inline]
+fn count_bytes(count: usize) -> [u8; 4] {
+    debug_assert!(u32::try_from(count).is_ok(), "a carrier cannot hold {count} bytes in one value");
+    #[allow(clippy::cast_possible_truncation)]
+    (count as u32).to_le_bytes()
+}
+
+#[inline]
+pub(super) fn date(out: &mut Vec<u8>, days: i32) {
+    let mut bytes = [tag::DATE; 5];
+    bytes[1..].copy_from_slice(&days.to_le_bytes());
+    out.extend_from_slice(&bytes);
+}
+
+/// A time, timestamp or instant: whole seconds, rounded down, and the nanoseconds from there.
+#[inline]
+pub(super) fn moment(out: &mut Vec<u8>, tag: u8, seconds: i64, nanos: u32) {
+    let mut bytes = [tag; 13];
+    bytes[1..9].copy_from_slice(&seconds.to_le_bytes());
+    bytes[9..].copy_from_slice(&nanos.to_le_bytes());
+    out.extend_from_slice(&bytes);
+}
+
+#[inline]
+pub(super) fn uuid(out: &mut Vec<u8>, value: &[u8]) {
+    out.push(tag::UUID);
+    out.extend_from_slice(value);
+}

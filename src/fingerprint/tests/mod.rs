@@ -1,0 +1,44 @@
+//! What the fingerprints must and must not depend on.
+
+mod examples;
+mod golden;
+mod model;
+mod physical;
+mod properties;
+mod strategy;
+
+use super::{Encoder, FingerprintError, Fingerprinter, Fingerprints, Row};
+use crate::carry::Carrier;
+use arrow::{array::Array, array::ArrayRef, datatypes::Field, datatypes::Schema, record_batch::RecordBatch};
+use hydrant_contract::{Shape, ValueType};
+use std::sync::Arc;
+
+/// The canonical form of one value of a carrier array.
+fn canonical(array: &dyn Array, value: &ValueType, row: usize) -> Vec<u8> {
+    let encoder = Encoder::new(array, value).expect("an array in its carrier");
+    Row::default().write(&[encoder], row).to_vec()
+}
+
+fn batch(columns: Vec<(Field, ArrayRef)>) -> RecordBatch {
+    let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("columns of one length")
+}
+
+/// Carries and fingerprints batches of one source, in order.
+fn fingerprints(batches: &[RecordBatch], key: &[&str]) -> Result<Fingerprints, FingerprintError> {
+    let schema = batches[0].schema();
+    let shape = Shape::of(&schema, key.iter().map(|k| (*k).to_owned()).collect()).expect("a shape");
+    let carrier = Carrier::new(&schema, &shape).expect("carried columns");
+    let mut fingerprinter = Fingerprinter::new(&shape);
+    let (mut all, mut one) = (Fingerprints::default(), Fingerprints::default());
+    for batch in batches {
+        let carried = carrier.carry(batch).expect("carried rows");
+        assert_eq!(carried.schema(), carrier.schema());
+        fingerprinter.hash(&carried, &mut one)?;
+        let first = u32::try_from(all.keys.len()).unwrap();
+        all.null_keys.extend(one.null_keys.iter().map(|row| first + row));
+        all.keys.append(&mut one.keys);
+        all.rows.append(&mut one.rows);
+    }
+    Ok(all)
+}
