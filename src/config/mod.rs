@@ -1,7 +1,85 @@
 //! The configuration: what was typed (`raw`), and what the program relies on (here).
+//!
+//! [`load`] reads the file into a tree that knows its places (`tree`), walks it with the declarations of `raw` (`reader`,
+//! `value`), and checks what they mean (`check`). Each step goes on after an error, so that all are reported together.
+
+mod check;
+mod error;
+mod excerpt;
+mod interpolate;
+mod location;
+mod model;
+mod raw;
+mod reader;
+mod suggest;
+mod table;
+mod tree;
+mod value;
+
+pub use error::{ConfigError, ConfigErrors};
 
 use crate::{secret::Secret, sync::SyncSpec};
-use std::{collections::BTreeMap, path::PathBuf};
+use reader::{Read, Reader};
+use std::{
+    collections::BTreeMap,
+    env::VarError,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// How environment variables are looked up: [`process_environment`], or something else in tests.
+pub type Environment<'a> = dyn Fn(&str) -> Result<String, VarError> + 'a;
+
+/// The environment of this process.
+pub fn process_environment(name: &str) -> Result<String, VarError> {
+    std::env::var(name)
+}
+
+/// Reads and checks a configuration, with the files of SQL and the secrets that it names.
+///
+/// # Errors
+///
+/// Everything that is wrong with it. Only a text that is no YAML is reported by its first error alone.
+pub fn load(path: &Path, environment: &Environment<'_>) -> Result<Config, ConfigErrors> {
+    let file = path.display().to_string();
+    let of_file = |message: String, help: &str| {
+        Err(ConfigErrors::new(vec![ConfigError::of_file(&file, message, Some(help.to_owned()))]))
+    };
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return of_file(
+                format!("cannot read the configuration: {error}"),
+                "check the path; `hydrant init` writes a configuration to start from",
+            );
+        }
+    };
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            return of_file(format!("the configuration is not UTF-8: see line {line}"), "save it as UTF-8");
+        }
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let tree = match tree::parse(text) {
+        Ok(tree) => tree,
+        Err(error) => return Err(ConfigErrors::new(vec![error.in_file(&file, text)])),
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut reader = Reader::new(text, environment, folder);
+    let raw = raw::Configuration::read(&tree, &mut reader);
+    let config = raw.and_then(|raw| check::config(raw, path, &mut reader));
+    reader.finish(config, &tree, &file)
+}
+
+/// The JSON Schema of the configuration file, for editors. It is made from the declarations that the file is read with.
+pub fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(raw::Configuration);
+    schema.insert("title".to_owned(), "hydrant configuration".into());
+    schema.to_value()
+}
 
 /// A checked configuration: every name resolves, every file was read, every secret is filled in.
 #[derive(Debug)]
@@ -70,7 +148,7 @@ pub struct FileTable {
 }
 
 /// How files are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileFormat {
     /// Apache Parquet.

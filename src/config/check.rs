@@ -1,0 +1,116 @@
+//! From what was typed to what the program relies on.
+
+mod sync;
+
+use super::{
+    Config, FileTable, FilesSpec, SourceSpec, StorageOptions, StoreSpec, TargetSpec, location, raw,
+    reader::{At, Field, Reader},
+    value::{Either, Names, Setting, Size, Text, Version},
+};
+use std::{collections::BTreeMap, path::Path};
+
+/// Enough for the fingerprints of a few million rows, little enough for a small container.
+const MEMORY_BYTES: u64 = 256 << 20;
+
+/// Below this, sorted runs on disk become so many that merging them costs more than it saves.
+const MEMORY_BYTES_MIN: u64 = 16 << 20;
+
+/// The checked configuration; `None` if anything in it is wrong, all of which the reader was told.
+pub(super) fn config(raw: raw::Configuration, path: &Path, reader: &mut Reader<'_>) -> Option<Config> {
+    let store = raw.store.given().and_then(|at| match at.value {
+        Either::Short(value) => {
+            let location = location::location(&At { value, span: at.span }, reader)?;
+            Some(StoreSpec { location, options: StorageOptions::new() })
+        }
+        Either::Long(block) => {
+            let location = location::location(&block.url.given()?, reader)?;
+            Some(StoreSpec { location, options: options(block.options) })
+        }
+    });
+    let memory_bytes = memory_bytes(raw.memory, reader);
+    let scratch = raw.scratch.given().and_then(|text| location::path(&text, reader));
+
+    let sources = raw.sources.given().map(|at| at.value);
+    let targets = raw.targets.given().map(|at| at.value);
+    let known = sync::Known {
+        sources: sources.as_ref().map(Names::names),
+        targets: targets.as_ref().map(Names::names),
+    };
+    let syncs = raw.syncs.given().map(|at| sync::syncs(at.value, &known, reader));
+    let Version = raw.version.or(Version)?;
+    Some(Config {
+        path: path.to_owned(),
+        sources: each(sources, source, reader),
+        targets: each(targets, target, reader),
+        store: store?,
+        memory_bytes: memory_bytes?,
+        scratch,
+        syncs: syncs?,
+    })
+}
+
+/// The entries of a block of names that are right.
+fn each<R, C>(
+    names: Option<Names<R>>,
+    check: fn(At<R>, &mut Reader<'_>) -> Option<C>,
+    reader: &mut Reader<'_>,
+) -> BTreeMap<String, C> {
+    let right = names.into_iter().flat_map(Names::right);
+    right.filter_map(|(name, raw)| check(raw, reader).map(|checked| (name.value, checked))).collect()
+}
+
+fn memory_bytes(raw: Field<Size>, reader: &mut Reader<'_>) -> Option<u64> {
+    match raw {
+        Field::Given(size) if size.value.0 < MEMORY_BYTES_MIN => {
+            let help = format!("give it at least {}MiB", MEMORY_BYTES_MIN >> 20);
+            reader.problem(&size.span, "`memory` is too small", help);
+            None
+        }
+        other => other.or(Size(MEMORY_BYTES)).map(|size| size.0),
+    }
+}
+
+fn options(raw: Field<Names<Setting>>) -> StorageOptions {
+    let settings = raw.given().into_iter().flat_map(|at| at.value.right());
+    settings.map(|(name, setting)| (name.value, setting.value.0)).collect()
+}
+
+fn source(raw: At<raw::Source>, reader: &mut Reader<'_>) -> Option<SourceSpec> {
+    match raw.value {
+        raw::Source::Files(files) => {
+            let tables = files.tables.given().map(|at| at.value);
+            Some(SourceSpec::Files(FilesSpec {
+                tables: each(tables, file_table, reader),
+                options: options(files.options),
+            }))
+        }
+    }
+}
+
+fn file_table(raw: At<Either<Text, raw::FileTable>>, reader: &mut Reader<'_>) -> Option<FileTable> {
+    let (path, format) = match raw.value {
+        Either::Short(path) => (At { value: path, span: raw.span }, None),
+        Either::Long(block) => (block.path.given()?, block.format.given().map(|at| at.value.0)),
+    };
+    Some(FileTable { location: location::location(&path, reader)?, format })
+}
+
+fn target(raw: At<raw::Target>, reader: &mut Reader<'_>) -> Option<TargetSpec> {
+    match raw.value {
+        raw::Target::Sqlite(sqlite) => {
+            let path = location::path(&sqlite.path.given()?, reader)?;
+            Some(TargetSpec::Sqlite { path })
+        }
+        raw::Target::Postgres(postgres) => {
+            let url = postgres.url.given()?;
+            let text = url.value.0.expose();
+            if !(text.starts_with("postgres://") || text.starts_with("postgresql://") || text.contains('=')) {
+                let help = "write `postgres://user@host/database`, or keywords: `host=… user=… dbname=…`";
+                reader.problem(&url.span, "this is neither a URL of Postgres nor keywords", help.to_owned());
+                return None;
+            }
+            let password = postgres.password.given().map(|at| at.value.0);
+            Some(TargetSpec::Postgres { url: url.value.0, password })
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The configuration as it is typed: every block with its keys.
+//!
+//! These declarations are both the parser and the JSON Schema, so that the two cannot differ. Their documentation is
+//! what editors show people who write a configuration.
+
+use super::{
+    FileFormat,
+    reader::{Field, Read, Reader},
+    tree::Node,
+    value::{Choice, Count, Either, Hidden, List, Names, OneOf, Percent, Setting, Size, Text, Version},
+};
+use crate::sync::{DuplicateKeys, NullKeys};
+use hydrant_contract::{Mode, SoftMark};
+use schemars::JsonSchema;
+
+/// A block with keys of its own.
+trait Block: Sized {
+    /// Reads it; `beside` its keys may stand one that others read.
+    fn read_block(node: &Node, beside: Option<&'static str>, reader: &mut Reader<'_>) -> Option<Self>;
+}
+
+/// Declares a block by its keys. Those that need not be given have `[default]` or `[default = value]` before them.
+macro_rules! block {
+    ($(#[$about:meta])* $block:ident {
+        $($(#[$key_about:meta])* $([$default:ident $(= $value:expr)?])? $key:ident: $kind:ty,)*
+    }) => {
+        $(#[$about])*
+        #[derive(JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        pub(super) struct $block {
+            $(
+                $(#[$key_about])*
+                $(#[schemars($default $(, extend("default" = $value))?)])?
+                pub(super) $key: Field<$kind>,
+            )*
+        }
+
+        impl Block for $block {
+            fn read_block(node: &Node, beside: Option<&'static str>, reader: &mut Reader<'_>) -> Option<Self> {
+                let keys: Vec<&str> = beside.into_iter().chain([$(stringify!($key)),*]).collect();
+                let entries = reader.block(node, &keys)?;
+                Some(Self {
+                    $($key: reader.field(entries, stringify!($key), !concat!($(stringify!($default))?).is_empty()),)*
+                })
+            }
+        }
+
+        impl Read for $block {
+            fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+                Self::read_block(node, None, reader)
+            }
+        }
+    };
+}
+
+/// Declares a block whose other keys depend on its key `type`.
+macro_rules! block_by_type {
+    ($(#[$about:meta])* $block:ident { $($(#[$kind_about:meta])* $word:literal => $kind:ident,)* }) => {
+        $(#[$about])*
+        #[derive(JsonSchema)]
+        #[schemars(tag = "type")]
+        pub(super) enum $block {
+            $($(#[$kind_about])* #[schemars(rename = $word)] $kind($kind),)*
+        }
+
+        impl Read for $block {
+            fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+                const WORDS: &[&str] = &[$($word),*];
+                match reader.word_of_type(node, WORDS)? {
+                    $($word => $kind::read_block(node, Some("type"), reader).map(Self::$kind),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+/// Declares the words of a key that takes one of a few.
+macro_rules! words {
+    ($kind:ty { $($word:literal => $value:expr, $about:literal;)* } $(otherwise $otherwise:literal)?) => {
+        impl Choice for $kind {
+            const WORDS: &'static [(&'static str, Self, &'static str)] = &[$(($word, $value, $about)),*];
+            $(const OTHERWISE: Option<&'static str> = Some($otherwise);)?
+        }
+    };
+}
+
+block! {
+    /// Keeps tables in application databases equal to queries on a warehouse.
+    Configuration {
+        /// The version of this file's form. There is one: 1.
+        [default = 1] version: Version,
+        /// Where exports and all state are kept: a folder, or a URL of object storage. Every machine that runs these
+        /// syncs must reach the same store.
+        store: Either<Text, Store>,
+        /// How much memory one run may use for fingerprints before they spill to disk; at least 16MiB.
+        [default = "256MiB"] memory: Size,
+        /// Folder for spilled fingerprints. Without it: the system's temporary folder.
+        [default] scratch: Text,
+        /// Where rows come from, by a name of your choice.
+        sources: Names<Source>,
+        /// Where rows go to, by a name of your choice.
+        targets: Names<Target>,
+        /// What is kept equal, by a name of your choice: letters, digits, `_` and `-`, at most 64. The name is a folder
+        /// in the store: under another name a sync starts anew.
+        syncs: Names<Sync>,
+    }
+}
+
+block! {
+    /// Where exports and all state are kept, with options.
+    Store {
+        /// A folder, or a URL: `s3://bucket/path`, `gs://…`, `az://…`.
+        url: Text,
+        /// Options of the storage client, such as `endpoint`, `region`, `access_key_id`, `secret_access_key`,
+        /// `allow_http`. Without them the vendor's own environment variables count.
+        [default] options: Names<Setting>,
+    }
+}
+
+block_by_type! {
+    /// Where rows come from.
+    Source {
+        /// SQL over Parquet, CSV and JSON files.
+        "files" => Files,
+    }
+}
+
+block! {
+    /// SQL over Parquet, CSV and JSON files.
+    Files {
+        /// The tables that queries can use, by name: a file, a folder or a glob, on disk or in object storage.
+        tables: Names<Either<Text, FileTable>>,
+        /// Options of the storage client, for tables in object storage.
+        [default] options: Names<Setting>,
+    }
+}
+
+block! {
+    /// A table of files, with its format.
+    FileTable {
+        /// A file, a folder or a glob; a path or a URL.
+        path: Text,
+        /// How the files are read. Without it: by their ending.
+        [default] format: OneOf<FileFormat>,
+    }
+}
+
+words! {
+    FileFormat {
+        "parquet" => Self::Parquet, "Apache Parquet.";
+        "csv" => Self::Csv, "Comma-separated values with a header line.";
+        "json" => Self::Json, "One JSON object per line.";
+    }
+}
+
+block_by_type! {
+    /// Where rows go to.
+    Target {
+        /// A SQLite database file.
+        "sqlite" => Sqlite,
+        /// Postgres, or what speaks its protocol.
+        "postgres" => Postgres,
+    }
+}
+
+block! {
+    /// A SQLite database file.
+    Sqlite {
+        /// The file. It is created if its folder exists.
+        path: Text,
+    }
+}
+
+block! {
+    /// Postgres, or what speaks its protocol.
+    Postgres {
+        /// A URL (`postgres://user@host/database?sslmode=verify-full`) or keywords (`host=… user=…`), as libpq takes
+        /// them. Take it from the environment: `${APP_DATABASE_URL}`.
+        url: Hidden,
+        /// The password, where it does not stand in the URL. Take it from the environment or a file: `${PASSWORD}`,
+        /// `${file:/run/secrets/password}`.
+        [default] password: Hidden,
+    }
+}
+
+block! {
+    /// One query kept in one table.
+    Sync {
+        /// The name of the source that the query runs on.
+        source: Text,
+        /// The query: a file beside this one whose name ends in `.sql`, or the SQL itself.
+        model: Text,
+        /// The column, or list of columns, that identifies a row.
+        key: Either<Text, List<Text>>,
+        /// The name of the target that the table is kept in.
+        target: Text,
+        /// The table: `name`, `schema.name`, or `'"a name with . in it"'`. Names are never folded.
+        table: Either<Text, Table>,
+        /// Which rows are written.
+        [default = "mirror"] mode: OneOf<Mode>,
+        /// What happens to rows that left the query, in mode `mirror`.
+        [default = "hard"] deletes: Either<OneOf<DeletesWord>, DeletesBlock>,
+        /// What to do about two rows with the same key.
+        [default = "error"] duplicate_keys: OneOf<DuplicateKeys>,
+        /// What to do about a row with NULL in its key.
+        [default = "error"] null_keys: OneOf<NullKeys>,
+        /// When a set of changes is suspicious.
+        [default] guard: Guard,
+        /// How many rows may be refused before the run fails: the larger of both counts.
+        [default] rejects: Rejects,
+    }
+}
+
+block! {
+    /// The name of a table in its parts.
+    Table {
+        /// The schema, or database. Without it: the target's default.
+        [default] schema: Text,
+        /// The table itself.
+        name: Text,
+    }
+}
+
+words! {
+    Mode {
+        "mirror" => Self::Mirror, "The table's managed rows equal the query's: insert, update and delete.";
+        "upsert" => Self::Upsert, "Insert and update; rows that left the query stay.";
+        "insert" => Self::Insert, "Insert rows whose key is not there; rows that are there stay as they are.";
+        "update" => Self::Update, "Update rows whose key is there; never insert.";
+    }
+}
+
+/// A rule for rows that left the query that needs no column.
+#[derive(Clone, Copy)]
+pub(super) enum DeletesWord {
+    Hard,
+    NullOut,
+    Ignore,
+}
+
+words! {
+    DeletesWord {
+        "hard" => Self::Hard, "The row is deleted.";
+        "null_out" => Self::NullOut, "The row stays; its managed columns other than the key become NULL.";
+        "null out" => Self::NullOut, "The same as null_out.";
+        "ignore" => Self::Ignore, "The row stays as it is.";
+    }
+    otherwise "to keep rows and mark them: `deletes: { soft: column }`"
+}
+
+block! {
+    /// Rows that left the query stay, and a column says that they are gone.
+    DeletesBlock {
+        /// The marking column. hydrant manages it; the query must not return it.
+        soft: Either<Text, Soft>,
+    }
+}
+
+block! {
+    /// The marking column and what it holds.
+    Soft {
+        /// The marking column. hydrant manages it; the query must not return it.
+        column: Text,
+        /// What the column holds.
+        [default = "flag"] mark: OneOf<SoftMark>,
+    }
+}
+
+words! {
+    SoftMark {
+        "flag" => Self::Flag, "True for rows that are gone, false for the others.";
+        "time" => Self::Time, "The run's as-of time for rows that are gone, NULL for the others.";
+    }
+}
+
+words! {
+    DuplicateKeys {
+        "error" => Self::Error, "The run fails before anything is written, and names the first ten keys.";
+        "first" => Self::First, "The row that came first counts.";
+        "last" => Self::Last, "The row that came last counts.";
+    }
+}
+
+words! {
+    NullKeys {
+        "error" => Self::Error, "The run fails before anything is written, and names the first ten rows.";
+        "reject" => Self::Reject, "The row is a reject.";
+    }
+}
+
+block! {
+    /// When a set of changes is suspicious.
+    Guard {
+        /// Deletes are withheld if they are more than `rows` and more than `percent`. An empty export always
+        /// withholds them.
+        [default] deletes: GuardDeletes,
+    }
+}
+
+block! {
+    /// Which deletes pass.
+    GuardDeletes {
+        /// Up to this many always pass.
+        [default = 10] rows: Count,
+        /// Up to this share of the published rows always passes.
+        [default = 10] percent: Percent,
+    }
+}
+
+block! {
+    /// How many rows may be refused before the run fails: the larger of both.
+    Rejects {
+        /// Up to this many.
+        [default = 100] rows: Count,
+        /// Up to this share of the export's rows.
+        [default = 1] percent: Percent,
+    }
+}
