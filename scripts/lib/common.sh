@@ -50,6 +50,17 @@ stop_pid() {
   wait_for 10 gone "$2" || kill -s KILL "$2" 2>/dev/null || true
 }
 
+# Where servers keep their data: memory if there is enough of it, since the tests commit thousands of times.
+base_folder() {
+  local free_kib
+  free_kib=$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')
+  if [ "${free_kib:-0}" -gt $((2 * 1024 * 1024)) ] && [ -w /dev/shm ]; then
+    echo /dev/shm
+  else
+    echo "${TMPDIR:-/tmp}"
+  fi
+}
+
 # free_ports COUNT: ports of 127.0.0.1 that are free now, with the port 10,000 above each free too (SeaweedFS takes
 # both). Below 32768, where Linux starts to hand ports out by itself.
 free_ports() {
