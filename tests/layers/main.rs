@@ -174,6 +174,7 @@ impl Rule {
             .iter()
             .filter(|name| !(self.tests_excepted && (in_test_file || name.in_test)))
             .filter(|name| self.forbidden.iter().any(|pattern| name.is(pattern)))
+            .filter(|name| !own_crate(file).is_some_and(|own| name.is(&own)))
             .map(|name| Violation {
                 file: file.to_owned(),
                 line: name.line,
@@ -188,6 +189,12 @@ impl Rule {
 fn is_under(file: &str, place: &str) -> bool {
     let mut parts = file.split('/');
     place.split('/').all(|wanted| parts.next().is_some_and(|part| wanted == "*" || wanted == part))
+}
+
+/// The crate of a target that the file belongs to; its tests name it from outside.
+fn own_crate(file: &str) -> Option<String> {
+    let folder = file.strip_prefix("targets/")?.split('/').next()?;
+    Some(format!("hydrant_target_{folder}"))
 }
 
 /// Whether all of the file is test code: a file of tests beside its module, or one in a folder of tests or benches.
@@ -296,6 +303,7 @@ fn a_target_that_uses_the_program_or_another_target_is_found() {
         "hydrant_target_memory::new",
     );
     assert_kept("targets/sqlite/src/lib.rs", "use hydrant_contract::Target;");
+    assert_kept("targets/sqlite/tests/suite.rs", "use hydrant_target_sqlite::Sqlite;");
 }
 
 #[test]
