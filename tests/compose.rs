@@ -1,6 +1,9 @@
 //! The compose file that users start servers with: what it must be so that it works tomorrow as it did today, and so that
 //! nobody else reaches a database with a password from a README.
 
+// Everything here is a test, also what no `#[test]` stands on.
+#![allow(clippy::unwrap_used)]
+
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -116,10 +116,11 @@ impl Names<'_> {
             segments.push(self.text(at + 1).to_owned());
             at += 2;
         }
-        if self.text(at) == "!" && matches!(self.text(at + 1), "(" | "[" | "{") {
-            if let Some(last) = segments.last_mut() {
-                last.push('!');
-            }
+        if self.text(at) == "!"
+            && matches!(self.text(at + 1), "(" | "[" | "{")
+            && let Some(last) = segments.last_mut()
+        {
+            last.push('!');
         }
         let is_path = segments.len() > 1;
         self.push(start, segments, is_path);
