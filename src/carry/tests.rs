@@ -126,25 +126,6 @@ fn values_that_hide_under_null_are_never_judged() {
 }
 
 #[test]
-fn a_map_with_a_null_key_is_refused() {
-    // Arrow's constructors allow such a key where the whole entry is NULL (which the format forbids).
-    let keys: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None]));
-    let values: ArrayRef = Arc::new(Int8Array::from(vec![1, 2]));
-    let parts = [Field::new("k", DataType::Utf8, false), Field::new("v", DataType::Int8, true)];
-    let masked = Some(NullBuffer::from(vec![true, false]));
-    let entries = StructArray::new(parts.into_iter().collect(), vec![keys, values], masked);
-    let field = Arc::new(Field::new("e", entries.data_type().clone(), true));
-    let data = ArrayData::builder(DataType::Map(field, false))
-        .len(3)
-        .add_buffer(Buffer::from_vec(vec![0_i32, 1, 1, 2]))
-        .add_child_data(entries.into_data());
-    let map = MapArray::from(data.build().unwrap());
-    let (column, row, reason) = refused(Arc::new(map.clone()));
-    assert!(column == "v" && row == 2 && reason.contains("NULL as a key"), "{column} {row} {reason}");
-    assert!(carried(Arc::new(map.slice(0, 2))).is_ok());
-}
-
-#[test]
 fn a_batch_may_change_its_encoding_but_not_its_columns() {
     let plain = batch(Arc::new(StringArray::from(vec!["a"])));
     let carrier = carrier(&plain);
