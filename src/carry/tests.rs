@@ -148,3 +148,26 @@ fn values_of_length_0_are_an_error_where_arrow_would_lose_count() {
     let error = carried(Arc::new(DictionaryArray::new(keys, held))).unwrap_err();
     assert!(error.to_string().contains("length 0"), "{error}");
 }
+
+/// All of these are small in memory: the same bytes many times, or pages that nobody touches.
+#[test]
+fn more_than_2_gib_in_one_batch_is_refused_and_a_slice_far_inside_a_large_buffer_is_not() {
+    let refused = |array: ArrayRef| {
+        let error = carried(array).unwrap_err().to_string();
+        assert!(error.contains("\"v\"") && error.contains("smaller batches"), "{error}");
+    };
+    let long = "x".repeat(1 << 20);
+    let mut views = StringViewBuilder::new();
+    let block = views.append_block(Buffer::from(long.as_bytes()));
+    (0..2_048).for_each(|_| views.try_append_view(block, 0, 1 << 20).unwrap());
+    refused(Arc::new(views.finish()));
+    let keys = Int16Array::from(vec![0; 2_048]);
+    refused(Arc::new(DictionaryArray::new(keys, Arc::new(StringArray::from(vec![long])))));
+
+    let far = 1_i64 << 31;
+    let offsets = OffsetBuffer::new(vec![0, far, far + 3].into());
+    let large = LargeBinaryArray::new(offsets, Buffer::from(vec![0_u8; (1 << 31) + 3]), None);
+    refused(Arc::new(large.clone()));
+    let slice = carried(Arc::new(large.slice(1, 1))).unwrap();
+    assert_eq!(slice.as_binary::<i32>().value(0), [0, 0, 0]);
+}
