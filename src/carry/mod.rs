@@ -68,7 +68,7 @@ impl Carrier {
             .collect::<Result<Vec<_>, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         RecordBatch::try_new_with_options(self.schema(), columns, &options)
-            .map_err(|e| CarryError::Column { column: String::new(), reason: e.to_string() })
+            .map_err(|e| CarryError::Column { column: "*".to_owned(), reason: e.to_string() })
     }
 }
 

@@ -19,9 +19,6 @@ use arrow::{
 use hydrant_contract::ValueType;
 use std::{ops::Range, sync::Arc};
 
-const NULL_MAP_KEY: &str =
-    "a map has NULL as a key, which no target can hold; filter such entries in the query";
-
 pub(super) fn list(array: &ArrayRef, item: &ValueType) -> Result<ArrayRef, Fault> {
     let (items, ranges) = match array.data_type() {
         DataType::List(_) => offset_list(array.as_list::<i32>()),
@@ -70,9 +67,6 @@ pub(super) fn map(array: &ArrayRef, key: &ValueType, value: &ValueType) -> Resul
     let keys = carry(&packed.pack(source.keys())?, key).map_err(|f| f.within("key", |i| packed.row(i)))?;
     let values =
         carry(&packed.pack(source.values())?, value).map_err(|f| f.within("value", |i| packed.row(i)))?;
-    if let Some(entry) = keys.nulls().and_then(|nulls| (0..nulls.len()).find(|&i| nulls.is_null(i))) {
-        return Err(Fault::value(packed.row(entry), NULL_MAP_KEY));
-    }
     let fields = [key.field("key", false), value.field("value", true)].into_iter().collect();
     let entries = StructArray::try_new(fields, vec![keys, values], None)?;
     let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));

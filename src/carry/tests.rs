@@ -126,25 +126,6 @@ fn values_that_hide_under_null_are_never_judged() {
 }
 
 #[test]
-fn a_map_with_a_null_key_is_refused() {
-    // Arrow's constructors allow such a key where the whole entry is NULL (which the format forbids).
-    let keys: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None]));
-    let values: ArrayRef = Arc::new(Int8Array::from(vec![1, 2]));
-    let parts = [Field::new("k", DataType::Utf8, false), Field::new("v", DataType::Int8, true)];
-    let masked = Some(NullBuffer::from(vec![true, false]));
-    let entries = StructArray::new(parts.into_iter().collect(), vec![keys, values], masked);
-    let field = Arc::new(Field::new("e", entries.data_type().clone(), true));
-    let data = ArrayData::builder(DataType::Map(field, false))
-        .len(3)
-        .add_buffer(Buffer::from_vec(vec![0_i32, 1, 1, 2]))
-        .add_child_data(entries.into_data());
-    let map = MapArray::from(data.build().unwrap());
-    let (column, row, reason) = refused(Arc::new(map.clone()));
-    assert!(column == "v" && row == 2 && reason.contains("NULL as a key"), "{column} {row} {reason}");
-    assert!(carried(Arc::new(map.slice(0, 2))).is_ok());
-}
-
-#[test]
 fn a_batch_may_change_its_encoding_but_not_its_columns() {
     let plain = batch(Arc::new(StringArray::from(vec!["a"])));
     let carrier = carrier(&plain);
@@ -166,4 +147,27 @@ fn values_of_length_0_are_an_error_where_arrow_would_lose_count() {
     let keys = Int8Array::from(vec![0, 0, 0]);
     let error = carried(Arc::new(DictionaryArray::new(keys, held))).unwrap_err();
     assert!(error.to_string().contains("length 0"), "{error}");
+}
+
+/// All of these are small in memory: the same bytes many times, or pages that nobody touches.
+#[test]
+fn more_than_2_gib_in_one_batch_is_refused_and_a_slice_far_inside_a_large_buffer_is_not() {
+    let refused = |array: ArrayRef| {
+        let error = carried(array).unwrap_err().to_string();
+        assert!(error.contains("\"v\"") && error.contains("smaller batches"), "{error}");
+    };
+    let long = "x".repeat(1 << 20);
+    let mut views = StringViewBuilder::new();
+    let block = views.append_block(Buffer::from(long.as_bytes()));
+    (0..2_048).for_each(|_| views.try_append_view(block, 0, 1 << 20).unwrap());
+    refused(Arc::new(views.finish()));
+    let keys = Int16Array::from(vec![0; 2_048]);
+    refused(Arc::new(DictionaryArray::new(keys, Arc::new(StringArray::from(vec![long])))));
+
+    let far = 1_i64 << 31;
+    let offsets = OffsetBuffer::new(vec![0, far, far + 3].into());
+    let large = LargeBinaryArray::new(offsets, Buffer::from(vec![0_u8; (1 << 31) + 3]), None);
+    refused(Arc::new(large.clone()));
+    let slice = carried(Arc::new(large.slice(1, 1))).unwrap();
+    assert_eq!(slice.as_binary::<i32>().value(0), [0, 0, 0]);
 }

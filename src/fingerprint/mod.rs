@@ -101,11 +101,15 @@ impl Fingerprinter {
             if key.iter().any(|column| column.is_null(row)) {
                 out.null_keys.push(position);
             }
-            let hash = xxh3_64(self.row.write(&values, row));
-            out.rows.push(if hash == UNKNOWN_ROW { INSTEAD_OF_UNKNOWN } else { hash });
+            out.rows.push(known(xxh3_64(self.row.write(&values, row))));
         }
         Ok(())
     }
+}
+
+/// The hash of a row that is there, which never says "unknown".
+fn known(hash: u64) -> u64 {
+    if hash == UNKNOWN_ROW { INSTEAD_OF_UNKNOWN } else { hash }
 }
 
 fn encoders<'a>(

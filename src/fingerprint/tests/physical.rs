@@ -96,7 +96,7 @@ pub(super) fn build(field: &Field, values: &[V]) -> ArrayRef {
             }
             Arc::new(array.finish())
         }
-        T::Date32 => Arc::new(values.iter().map(|v| day(v)).collect::<Date32Array>()),
+        T::Date32 => Arc::new(values.iter().map(day).collect::<Date32Array>()),
         T::Date64 => Arc::new(
             values.iter().map(|v| day(v).map(|d| i64::from(d) * 86_400_000)).collect::<Date64Array>(),
         ),
@@ -196,7 +196,7 @@ pub(super) fn build(field: &Field, values: &[V]) -> ArrayRef {
 fn valid(values: &[V]) -> Option<NullBuffer> {
     let nulls: NullBuffer = values.iter().map(|v| *v != V::Null).collect();
     // An array without NULL may have a validity buffer or none.
-    (nulls.null_count() > 0 || values.len() % 2 == 0).then_some(nulls)
+    (nulls.null_count() > 0 || values.len().is_multiple_of(2)).then_some(nulls)
 }
 
 fn text(v: &V) -> Option<&str> {
