@@ -23,6 +23,7 @@ pub mod diff;
 pub mod engine;
 pub mod fingerprint;
 pub mod guard;
+pub mod object_storage;
 pub mod registry;
 pub mod secret;
 pub mod source;

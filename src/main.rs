@@ -28,7 +28,9 @@ async fn main() -> ExitCode {
 /// The first signal asks for a stop between two batches, the second ends the process at once. Both are safe: what was
 /// committed is committed together with its checkpoint, and a sealed run is finished by the next one.
 async fn stop_on_signals(stop: CancellationToken) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return tracing::warn!("signals cannot be caught; a signal ends the process at once");
     };
     for times in 1.. {

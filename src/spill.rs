@@ -105,8 +105,7 @@ impl Spill {
         self.rows.extend_from_slice(rows);
         self.positions.extend(positions);
         self.total += hashes.len() as u64;
-        self.bytes +=
-            hashes.len() * FIXED_BYTES + keys.columns().iter().map(|c| sliced_bytes(c)).sum::<usize>();
+        self.bytes += hashes.len() * FIXED_BYTES + keys.columns().iter().map(sliced_bytes).sum::<usize>();
         self.keys.push(keys);
         if self.bytes >= self.chunk_bytes {
             let (batch, starts) = self.order()?;

@@ -51,7 +51,12 @@ impl Check {
 }
 
 fn text(report: &CheckReport) {
-    anstream::println!("{GOOD}ok{GOOD:#} {BOLD}{}{BOLD:#} → {} ({})", report.sync, report.table, report.target);
+    anstream::println!(
+        "{GOOD}ok{GOOD:#} {BOLD}{}{BOLD:#} → {} ({})",
+        report.sync,
+        report.table,
+        report.target
+    );
     let columns: Vec<_> = report.columns.iter().map(|(name, value)| format!("{name} {value}")).collect();
     anstream::println!("   {}", columns.join(", "));
     if !report.ddl.is_empty() {

@@ -14,7 +14,10 @@ pub(super) fn start(verbose: u8, output: Output, progress: &Progress) {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Above(progress.clone())).with_ansi(colour);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Above(progress.clone()))
+        .with_ansi(colour);
     // Started once per process; a second start in a test is not an error.
     let _ = match output {
         Output::Json => log.json().try_init(),

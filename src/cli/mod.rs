@@ -37,7 +37,14 @@ pub struct Cli {
 #[derive(Debug, Args)]
 struct Global {
     /// The configuration.
-    #[arg(short, long, global = true, value_name = "FILE", env = "HYDRANT_CONFIG", default_value = "hydrant.yml")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "HYDRANT_CONFIG",
+        default_value = "hydrant.yml"
+    )]
     config: PathBuf,
     /// How results are printed on standard output.
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "text")]
@@ -136,7 +143,10 @@ impl Syncs {
         let find = |name: &String| {
             config.syncs.get(name).ok_or_else(|| {
                 let names: Vec<_> = config.syncs.keys().map(String::as_str).collect();
-                Problem::UnknownSync { name: name.clone(), hint: format!("the configuration has: {}", names.join(", ")) }
+                Problem::UnknownSync {
+                    name: name.clone(),
+                    hint: format!("the configuration has: {}", names.join(", ")),
+                }
             })
         };
         self.names.iter().map(find).collect()

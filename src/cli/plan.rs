@@ -25,7 +25,12 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) async fn execute(self, global: &Global, stop: CancellationToken, progress: Progress) -> Result<Exit, Problem> {
+    pub(super) async fn execute(
+        self,
+        global: &Global,
+        stop: CancellationToken,
+        progress: Progress,
+    ) -> Result<Exit, Problem> {
         let config = global.load()?;
         let syncs = self.syncs.choose(&config)?;
         let registry = registry(&config)?;
@@ -79,13 +84,23 @@ fn text(plan: &PlanReport) {
     }
     anstream::println!(
         "  {} rows: {} to insert, {} to update, {} to delete, {} unchanged",
-        count(c.exported), count(c.inserts), count(c.updates), count(c.deletes), count(c.unchanged),
+        count(c.exported),
+        count(c.inserts),
+        count(c.updates),
+        count(c.deletes),
+        count(c.unchanged),
     );
     if let Some(reason) = &plan.withheld {
-        anstream::println!("  {WARN}{} deletes would be withheld{WARN:#}: {reason}", count(c.deletes_withheld));
+        anstream::println!(
+            "  {WARN}{} deletes would be withheld{WARN:#}: {reason}",
+            count(c.deletes_withheld)
+        );
     }
     if c.rejected > 0 {
-        anstream::println!("  {WARN}{} rows have NULL in their key and would be rejected{WARN:#}", count(c.rejected));
+        anstream::println!(
+            "  {WARN}{} rows have NULL in their key and would be rejected{WARN:#}",
+            count(c.rejected)
+        );
     }
     for sample in &plan.samples {
         show(sample);
@@ -100,12 +115,20 @@ fn show(sample: &Sample) {
     };
     anstream::println!("  {sign} {}", sample.key);
     for column in &sample.columns {
-        let value = |v: &Option<serde_json::Value>| v.as_ref().map_or_else(|| "nothing".to_owned(), shortened);
+        let value =
+            |v: &Option<serde_json::Value>| v.as_ref().map_or_else(|| "nothing".to_owned(), shortened);
         match sample.change {
             ChangeKind::Insert => anstream::println!("      {}: {}", column.column, value(&column.after)),
-            ChangeKind::Delete => anstream::println!("      {DIM}{}: {}{DIM:#}", column.column, value(&column.before)),
+            ChangeKind::Delete => {
+                anstream::println!("      {DIM}{}: {}{DIM:#}", column.column, value(&column.before))
+            }
             ChangeKind::Update => {
-                anstream::println!("      {}: {} → {}", column.column, value(&column.before), value(&column.after));
+                anstream::println!(
+                    "      {}: {} → {}",
+                    column.column,
+                    value(&column.before),
+                    value(&column.after)
+                );
             }
         }
     }

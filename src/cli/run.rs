@@ -29,7 +29,12 @@ fn approval(text: &str) -> Result<u64, String> {
 }
 
 impl Run {
-    pub(super) async fn execute(self, global: &Global, stop: CancellationToken, progress: Progress) -> Result<Exit, Problem> {
+    pub(super) async fn execute(
+        self,
+        global: &Global,
+        stop: CancellationToken,
+        progress: Progress,
+    ) -> Result<Exit, Problem> {
         let config = global.load()?;
         let syncs = self.syncs.choose(&config)?;
         let registry = registry(&config)?;
@@ -120,7 +125,10 @@ fn text(outcomes: &[Result<RunReport, RunError>]) {
 fn notes(report: &RunReport) {
     let sync = &report.sync;
     if let Some(earlier) = &report.rolled_forward {
-        anstream::println!("{sync}: run {} was sealed by an earlier process and has been finished first", earlier.run);
+        anstream::println!(
+            "{sync}: run {} was sealed by an earlier process and has been finished first",
+            earlier.run
+        );
         notes(earlier);
     }
     if let Some(reason) = &report.withheld {
@@ -130,14 +138,19 @@ fn notes(report: &RunReport) {
     }
     if report.counts.rejected > 0 {
         let rejected = count(report.counts.rejected);
-        anstream::println!("{WARN}{sync}: {rejected} rows rejected{WARN:#}, they are tried again in the next run:");
+        anstream::println!(
+            "{WARN}{sync}: {rejected} rows rejected{WARN:#}, they are tried again in the next run:"
+        );
         for reject in &report.rejects {
             let column = reject.column.as_ref().map_or_else(String::new, |c| format!(" {BOLD}{c}{BOLD:#}:"));
             anstream::println!("  {}{column} {}", reject.key, reject.reason);
         }
     }
     if report.counts.duplicates > 0 {
-        anstream::println!("{sync}: {} rows passed over, another one with the same key counts", count(report.counts.duplicates));
+        anstream::println!(
+            "{sync}: {} rows passed over, another one with the same key counts",
+            count(report.counts.duplicates)
+        );
     }
     if report.counts.absent > 0 {
         anstream::println!("{sync}: {} rows are not in the table to be updated", count(report.counts.absent));

@@ -70,14 +70,25 @@ fn text(reports: &[StatusReport], now: DateTime<Utc>) {
     for report in reports {
         let sync = &report.sync;
         if let Some(lease) = &report.running {
-            anstream::println!("{sync}: running since {} ({})", lease.since.format("%F %T UTC"), lease.holder);
+            anstream::println!(
+                "{sync}: running since {} ({})",
+                lease.since.format("%F %T UTC"),
+                lease.holder
+            );
         }
         if let Some(run) = report.pending {
-            anstream::println!("{WARN}{sync}: run {run} is sealed and not finished{WARN:#}; the next run finishes it first");
+            anstream::println!(
+                "{WARN}{sync}: run {run} is sealed and not finished{WARN:#}; the next run finishes it first"
+            );
         }
         if let Some(failed) = &report.failed {
             let at = failed.at.format("%F %T UTC");
-            anstream::println!("{BAD}{sync}: run {} failed{BAD:#} at {at} ({}): {}", failed.run, failed.step, failed.message);
+            anstream::println!(
+                "{BAD}{sync}: run {} failed{BAD:#} at {at} ({}): {}",
+                failed.run,
+                failed.step,
+                failed.message
+            );
         }
         if let Some(published) = &report.published {
             if let Some(reason) = &published.withheld {
@@ -85,7 +96,9 @@ fn text(reports: &[StatusReport], now: DateTime<Utc>) {
             }
             if published.counts.rejected > 0 {
                 let rejected = count(published.counts.rejected);
-                anstream::println!("{WARN}{sync}: {rejected} rows rejected{WARN:#} {DIM}(tried again in the next run){DIM:#}");
+                anstream::println!(
+                    "{WARN}{sync}: {rejected} rows rejected{WARN:#} {DIM}(tried again in the next run){DIM:#}"
+                );
             }
         }
     }

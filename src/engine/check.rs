@@ -10,7 +10,9 @@ use hydrant_contract::{Inspection, Shape};
 
 /// Checks a sync; changes nothing, and does not run the query.
 pub async fn check(env: &Env, sync: &SyncSpec) -> Result<CheckReport, RunError> {
-    let fail = |step| move |failure| RunError { sync: sync.name.clone(), run: None, step, failure };
+    let fail = |step| {
+        move |failure| RunError { sync: sync.name.clone(), run: None, step, failure: Box::new(failure) }
+    };
     let history = History::load(&env.store).await.map_err(Failure::from).map_err(fail(Step::Start))?;
     inspect(env, sync, &history).await.map_err(fail(Step::Inspect))
 }

@@ -129,7 +129,9 @@ pub enum Failure {
         remembers: String,
     },
     /// The target was written by a run that the store has lost.
-    #[error("the target was last written by run {remembers} of this sync, but the store knows nothing later than {known}: the store was restored, emptied or replaced")]
+    #[error(
+        "the target was last written by run {remembers} of this sync, but the store knows nothing later than {known}: the store was restored, emptied or replaced"
+    )]
     StoreBehind {
         /// The run that the target remembers.
         remembers: u64,
@@ -294,6 +296,9 @@ impl Failure {
             Self::TargetReplaced { .. } => {
                 "if that is intended, run once with --resend: every row is sent again"
             }
+            Self::StoreBehind { .. } => {
+                "if the store cannot be had back, run once with --resend: every row is sent again; rows that left the query in the meantime stay in the table"
+            }
             Self::TargetGone { .. } => {
                 "put the target back into the configuration until this run is finished"
             }
@@ -314,5 +319,5 @@ pub struct RunError {
     pub step: Step,
     /// What went wrong.
     #[source]
-    pub failure: Failure,
+    pub failure: Box<Failure>,
 }

@@ -29,7 +29,12 @@ use tokio_util::sync::CancellationToken;
 pub async fn plan(env: &Env, sync: &SyncSpec, samples: usize) -> Result<PlanReport, RunError> {
     let mut step = Step::Start;
     let planned = planned(env, sync, samples, &mut step).await;
-    planned.map_err(|failure| RunError { sync: sync.name.clone(), run: None, step, failure })
+    planned.map_err(|failure| RunError {
+        sync: sync.name.clone(),
+        run: None,
+        step,
+        failure: Box::new(failure),
+    })
 }
 
 async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) -> Result<PlanReport, Failure> {

@@ -22,7 +22,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 /// Runs a sync: finishes what an earlier process sealed, then brings the table to the query's present rows.
 pub async fn run(env: &Env, sync: &SyncSpec, options: RunOptions) -> Result<RunReport, RunError> {
     env.observer.step(&sync.name, Step::Start);
-    let fail = |run, step, failure| RunError { sync: sync.name.clone(), run, step, failure };
+    let fail =
+        |run, step, failure| RunError { sync: sync.name.clone(), run, step, failure: Box::new(failure) };
     let keeper = LeaseKeeper::take(&env.store, env.lease_times, env.clock.clone())
         .await
         .map_err(|error| fail(None, Step::Start, error.into()))?;
@@ -248,7 +249,12 @@ impl Held<'_> {
 
     /// Store and target must agree on the last run: the index is only worth something as long as both are those that were
     /// written to.
-    fn target_remembers(&self, history: &History, last: Option<&Checkpoint>, absent: bool) -> Result<(), Failure> {
+    fn target_remembers(
+        &self,
+        history: &History,
+        last: Option<&Checkpoint>,
+        absent: bool,
+    ) -> Result<(), Failure> {
         if self.options.resend {
             return Ok(());
         }

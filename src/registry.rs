@@ -1,0 +1,144 @@
+//! The one place that names concrete sources and targets: from the configuration to what the engine works with.
+
+use crate::{
+    clock::SystemClock,
+    config::{Config, SourceSpec, TargetSpec},
+    engine::{Env, Failure, Observer, RunError, Step},
+    object_storage::{self, Storage, StorageError},
+    source::{Source, SourceError},
+    store::{LeaseTimes, SyncStore},
+    sync::SyncSpec,
+};
+use hydrant_contract::{Target, TargetError};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Sources and targets of a configuration, each made once, when a sync first needs it.
+pub struct Registry {
+    storage: Storage,
+    scratch: PathBuf,
+    memory_bytes: usize,
+    sources: Mutex<HashMap<String, Arc<dyn Source>>>,
+    targets: Mutex<HashMap<String, Arc<dyn Target>>>,
+}
+
+impl Registry {
+    /// Nothing is connected yet, but the store's address and options are checked.
+    pub fn new(config: &Config) -> Result<Self, StorageError> {
+        Ok(Self {
+            storage: object_storage::connect(&config.store.location, &config.store.options)?,
+            scratch: config.scratch.clone().unwrap_or_else(std::env::temp_dir),
+            memory_bytes: usize::try_from(config.memory_bytes).unwrap_or(usize::MAX),
+            sources: Mutex::default(),
+            targets: Mutex::default(),
+        })
+    }
+
+    /// The state of a sync.
+    pub fn store(&self, sync: &str) -> SyncStore {
+        SyncStore::new(self.storage.store.clone(), &self.storage.root, sync)
+    }
+
+    /// Everything that a run of this sync may touch.
+    pub fn env(
+        &self,
+        config: &Config,
+        sync: &SyncSpec,
+        stop: CancellationToken,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Env, RunError> {
+        let fail = |failure| RunError {
+            sync: sync.name.clone(),
+            run: None,
+            step: Step::Start,
+            failure: Box::new(failure),
+        };
+        Ok(Env {
+            store: self.store(&sync.name),
+            source: self.source(config, &sync.source).map_err(|e| fail(Failure::from(e)))?,
+            target: self.target(config, &sync.target).map_err(|e| fail(Failure::from(e)))?,
+            clock: Arc::new(SystemClock),
+            observer,
+            stop,
+            memory_bytes: self.memory_bytes,
+            scratch: self.scratch.clone(),
+            lease_times: LeaseTimes::default(),
+        })
+    }
+
+    fn source(&self, config: &Config, name: &str) -> Result<Arc<dyn Source>, SourceError> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = sources.get(name) {
+            return Ok(source.clone());
+        }
+        // The configuration is checked: every name that a sync uses is there.
+        let source = source(&config.sources[name], self.memory_bytes, &self.scratch)?;
+        sources.insert(name.to_owned(), source.clone());
+        Ok(source)
+    }
+
+    fn target(&self, config: &Config, name: &str) -> Result<Arc<dyn Target>, TargetError> {
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(target) = targets.get(name) {
+            return Ok(target.clone());
+        }
+        let target = target(&config.targets[name])?;
+        targets.insert(name.to_owned(), target.clone());
+        Ok(target)
+    }
+}
+
+#[cfg_attr(not(feature = "files"), allow(unused_variables))]
+fn source(spec: &SourceSpec, memory_bytes: usize, scratch: &Path) -> Result<Arc<dyn Source>, SourceError> {
+    match spec {
+        #[cfg(feature = "files")]
+        SourceSpec::Files(spec) => {
+            Ok(Arc::new(crate::source::files::FilesSource::new(spec, memory_bytes, scratch)?))
+        }
+        #[cfg(not(feature = "files"))]
+        SourceSpec::Files(_) => Err(SourceError {
+            kind: crate::source::SourceErrorKind::Missing,
+            message: missing("source", "files"),
+            position: None,
+        }),
+    }
+}
+
+fn target(spec: &TargetSpec) -> Result<Arc<dyn Target>, TargetError> {
+    match spec {
+        #[cfg(feature = "sqlite")]
+        TargetSpec::Sqlite { path } => {
+            use hydrant_target_sqlite::{Settings, SqliteTarget};
+            Ok(Arc::new(SqliteTarget::new(Settings { path: path.clone() })))
+        }
+        #[cfg(feature = "postgres")]
+        TargetSpec::Postgres { url, password } => {
+            use hydrant_target_postgres::{PostgresTarget, Settings};
+            let secret = |s: &crate::secret::Secret| secrecy::SecretString::from(s.expose());
+            let settings = Settings { url: secret(url), password: password.as_ref().map(secret) };
+            Ok(Arc::new(PostgresTarget::new(settings)?))
+        }
+        #[cfg(not(feature = "sqlite"))]
+        TargetSpec::Sqlite { .. } => Err(not_built("sqlite")),
+        #[cfg(not(feature = "postgres"))]
+        TargetSpec::Postgres { .. } => Err(not_built("postgres")),
+    }
+}
+
+#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+fn not_built(kind: &str) -> TargetError {
+    TargetError::new(
+        hydrant_contract::ErrorKind::Missing,
+        "reading the configuration",
+        missing("target", kind),
+    )
+}
+
+#[cfg(not(all(feature = "files", feature = "sqlite", feature = "postgres")))]
+fn missing(what: &str, kind: &str) -> String {
+    format!("this hydrant was built without the {what} {kind}: build it with the cargo feature {kind}")
+}

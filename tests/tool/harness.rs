@@ -1,0 +1,235 @@
+//! A project in a folder of its own, a database to look into, and the binary.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+/// A folder with `hydrant.yml`, a model and its data.
+pub struct Project {
+    folder: tempfile::TempDir,
+    pub database: Database,
+    environment: BTreeMap<String, String>,
+}
+
+/// The target of a project, looked into by the database's own command line program.
+pub enum Database {
+    Sqlite(PathBuf),
+    Postgres { url: String },
+}
+
+/// What the binary printed, and how it ended.
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Databases that a test runs on, one after the other.
+pub fn everywhere(test: impl Fn(fn() -> Project)) {
+    test(Project::sqlite);
+    test(Project::postgres);
+}
+
+impl Project {
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = Database::Sqlite(folder.path().join("app.db"));
+        Self::new(folder, database, "{ type: sqlite, path: app.db }")
+    }
+
+    /// In a database of its own.
+    pub fn postgres() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let server = postgres_server();
+        let name = format!("tool_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        psql(&server, &format!("CREATE DATABASE {name}"));
+        let url = format!("{}/{name}", server.rsplit_once('/').expect("a URL with a database").0);
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut project = Self::new(
+            folder,
+            Database::Postgres { url: url.clone() },
+            r#"{ type: postgres, url: "${APP}" }"#,
+        );
+        project.env("APP", &url);
+        project
+    }
+
+    fn new(folder: tempfile::TempDir, database: Database, target: &str) -> Self {
+        let mut project = Self { folder, database, environment: BTreeMap::new() };
+        project.env("TARGET", target);
+        project.sync("key: [id]");
+        project.model("SELECT * FROM items");
+        project
+    }
+
+    /// One sync named `items`, from `items.csv` into the table `items`, with these settings.
+    pub fn sync(&self, settings: &str) {
+        let target = &self.environment["TARGET"];
+        let settings = settings.replace('\n', "\n    ");
+        self.write(
+            "hydrant.yml",
+            &format!(
+                "store: ./store\n\
+                 sources:\n  lake: {{ type: files, tables: {{ items: items.csv }} }}\n\
+                 targets:\n  app: {target}\n\
+                 syncs:\n  items:\n    source: lake\n    model: items.sql\n    target: app\n    table: items\n    {settings}\n"
+            ),
+        );
+    }
+
+    pub fn model(&self, sql: &str) {
+        self.write("items.sql", sql);
+    }
+
+    /// The rows of the model's table.
+    pub fn items(&self, csv: &str) {
+        self.write("items.csv", csv);
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("a file in the project");
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).expect("a file in the project")
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn env(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        hydrant(self.folder.path(), arguments, &self.environment)
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&self.command(arguments).output().expect("the binary starts"))
+    }
+
+    /// Runs and expects success.
+    pub fn ok(&self, arguments: &[&str]) -> Ran {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?} failed:\n{}{}", ran.stdout, ran.stderr);
+        ran
+    }
+
+    /// `run --output json`, with the report of the one sync.
+    pub fn report(&self) -> serde_json::Value {
+        let ran = self.run(&["run", "--output", "json"]);
+        ran.json()["syncs"][0].take()
+    }
+
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts")
+    }
+
+    /// Rows as the database's own program prints them, columns parted by `|`.
+    pub fn query(&self, sql: &str) -> Vec<String> {
+        self.database.query(sql)
+    }
+}
+
+/// The binary, in a folder, with nothing from outside but what is given.
+pub fn hydrant(folder: &Path, arguments: &[&str], environment: &BTreeMap<String, String>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hydrant"));
+    command.current_dir(folder).args(arguments).envs(environment);
+    command.env_remove("RUST_LOG").env_remove("HYDRANT_CONFIG").env("NO_COLOR", "1");
+    command
+}
+
+impl Ran {
+    pub fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| {
+            panic!("standard output is not JSON ({e}):\n{}\n{}", self.stdout, self.stderr)
+        })
+    }
+
+    /// Everything that was printed.
+    pub fn all(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+impl Database {
+    pub fn query(&self, sql: &str) -> Vec<String> {
+        match self {
+            Self::Sqlite(path) => {
+                // The first look makes an empty database. A writer in another process may be about to commit.
+                lines(Command::new("sqlite3").args(["-cmd", ".timeout 10000"]).arg(path).arg(sql))
+            }
+            Self::Postgres { url } => psql(url, sql),
+        }
+    }
+
+    /// The table in which hydrant keeps its checkpoints.
+    pub fn checkpoints(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "hydrant_checkpoint",
+            Self::Postgres { .. } => "hydrant.checkpoint",
+        }
+    }
+
+    /// The table that tells how fresh tables are.
+    pub fn freshness(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "hydrant_freshness",
+            Self::Postgres { .. } => "hydrant.freshness",
+        }
+    }
+}
+
+pub fn psql(url: &str, sql: &str) -> Vec<String> {
+    lines(Command::new("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql]))
+}
+
+fn lines(command: &mut Command) -> Vec<String> {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}; ./test installs it"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+}
+
+/// URL of the server that `./test` starts.
+pub fn postgres_server() -> String {
+    required("HYDRANT_TEST_POSTGRES")
+}
+
+pub fn required(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run the tests by ./test, which starts the servers"))
+}
+
+/// Waits for something that another process brings about.
+pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !happened() {
+        assert!(since.elapsed() < Duration::from_secs(60), "{what} did not happen within a minute");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Sends a signal to a process that a test has started.
+pub fn signal(child: &Child, signal: &str) {
+    let status = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+    assert!(status.expect("kill").success());
+}

@@ -1,0 +1,131 @@
+//! Killed in the middle of applying, the source changed in the meantime: the next run leaves the target equal to the source.
+
+use crate::harness::{Database, Project, Ran, eventually, everywhere, signal};
+use std::fmt::Write;
+
+/// Enough for many batches.
+const ROWS: u32 = 120_000;
+
+/// `id,name,score` of all ids for which `score` gives something.
+fn rows(score: impl Fn(u32) -> Option<u32>) -> String {
+    let mut csv = String::from("id,name,score\n");
+    for id in 0..ROWS + 500 {
+        if let Some(score) = score(id) {
+            writeln!(csv, "{id},customer {id},{score}").expect("a string");
+        }
+    }
+    csv
+}
+
+/// Waits until the first batches of this run are committed.
+fn in_the_middle(project: &Project) {
+    let sql = format!("SELECT batch FROM {} WHERE sync = 'items'", project.database.checkpoints());
+    let exists = format!(
+        "SELECT count(*) FROM {}",
+        match project.database {
+            Database::Sqlite(_) => "sqlite_master WHERE name = 'hydrant_checkpoint'",
+            Database::Postgres { .. } =>
+                "pg_tables WHERE schemaname = 'hydrant' AND tablename = 'checkpoint'",
+        }
+    );
+    eventually("a committed batch", || {
+        project.query(&exists)[0] == "1"
+            && project.query(&sql).first().is_some_and(|b| b.parse::<u64>().unwrap() >= 2)
+    });
+}
+
+fn table_equals(project: &Project, csv: &str) {
+    let mut wanted: Vec<_> = csv.lines().skip(1).map(|line| line.replace(',', "|")).collect();
+    let mut found = project.query("SELECT id, name, score FROM items");
+    wanted.sort();
+    found.sort();
+    assert_eq!(found.len(), wanted.len());
+    assert!(found == wanted, "the rows differ");
+}
+
+/// A first load is killed; then a row that it has written is gone from the source, another has changed and a third, which it
+/// had not reached, is gone too.
+#[test]
+fn a_killed_first_load_is_finished_and_the_next_run_sees_what_changed_since() {
+    everywhere(|project| {
+        let project = project();
+        project.items(&rows(|id| (id < ROWS).then_some(id % 100)));
+        let mut child = project.start(&["run"]);
+        in_the_middle(&project);
+        child.kill().expect("SIGKILL");
+        child.wait().expect("it ends");
+        let found: u32 = project.query("SELECT count(*) FROM items")[0].parse().expect("a count");
+        assert!(found > 0 && found < ROWS, "{found} rows: the kill came in the middle");
+
+        let after = rows(|id| match id {
+            3 | 119_999 => None,
+            7 => Some(777),
+            id => Some(id % 100),
+        });
+        project.items(&after);
+        let report = project.report();
+        assert!(report["rolled_forward"].is_object(), "the sealed run was finished first: {report}");
+        assert_eq!(
+            (&report["deletes"], &report["updates"], &report["inserts"]),
+            (&2.into(), &1.into(), &500.into())
+        );
+        table_equals(&project, &after);
+    });
+}
+
+/// The two kinds of wrong rows that comparing with the last published index alone would leave for ever.
+#[test]
+fn a_row_that_changed_back_and_a_row_that_came_and_went_are_right_after_a_kill() {
+    everywhere(|project| {
+        let project = project();
+        let before = rows(|id| (id < ROWS).then_some(1));
+        project.items(&before);
+        project.ok(&["run"]);
+        // Every row changes, and new ones come.
+        project.items(&rows(|_| Some(2)));
+        let mut child = project.start(&["run"]);
+        in_the_middle(&project);
+        child.kill().expect("SIGKILL");
+        child.wait().expect("it ends");
+        // All of it is undone in the source.
+        project.items(&before);
+        project.ok(&["run"]);
+        table_equals(&project, &before);
+    });
+}
+
+#[test]
+fn sigterm_stops_between_batches_and_the_next_run_goes_on() {
+    everywhere(|project| {
+        let project = project();
+        let all = rows(|id| (id < ROWS).then_some(5));
+        project.items(&all);
+        let child = project.start(&["run"]);
+        in_the_middle(&project);
+        signal(&child, "TERM");
+        let ended = Ran::of(&child.wait_with_output().expect("it ends"));
+        assert_eq!(ended.code, 6, "{}", ended.all());
+        assert!(ended.stderr.contains("the next run goes on from here"), "{}", ended.stderr);
+        let found: u32 = project.query("SELECT count(*) FROM items")[0].parse().expect("a count");
+        assert!(found > 0 && found < ROWS, "{found} rows");
+        let status = project.ok(&["status"]);
+        assert!(status.stdout.contains("is sealed and not finished"), "{}", status.stdout);
+        project.ok(&["run"]);
+        table_equals(&project, &all);
+    });
+}
+
+#[test]
+fn a_second_run_of_the_same_sync_is_refused_and_says_who_runs_it() {
+    let project = Project::postgres();
+    project.items(&rows(|id| (id < ROWS).then_some(5)));
+    let mut child = project.start(&["run"]);
+    in_the_middle(&project);
+    signal(&child, "STOP");
+    let second = project.run(&["run"]);
+    signal(&child, "CONT");
+    assert_eq!(second.code, 5, "{}", second.all());
+    assert!(second.stderr.contains(&format!("process {} on", child.id())), "{}", second.stderr);
+    assert!(second.stderr.contains("has been running this sync since"), "{}", second.stderr);
+    assert!(child.wait().expect("it ends").success());
+}

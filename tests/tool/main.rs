@@ -1,0 +1,16 @@
+//! Tests of the whole tool: the binary, a configuration, real files, real databases, a real store.
+//!
+//! They are one binary, because linking it is what they cost. SQLite is always there; Postgres and the S3 store are those
+//! that `./test` starts.
+
+mod failures;
+mod guard;
+mod harness;
+mod kill;
+mod modes;
+mod output;
+mod quickstart;
+mod races;
+mod secrets;
+mod state;
+mod unchanged;

@@ -1,0 +1,121 @@
+//! The quickstart, as the README shows it; and on Postgres and S3 by changing two blocks.
+
+use crate::harness::{Database, Ran, hydrant, postgres_server, psql, required};
+use std::{collections::BTreeMap, fs, path::Path};
+
+struct Quickstart {
+    folder: tempfile::TempDir,
+    config: &'static str,
+    database: Database,
+    environment: BTreeMap<String, String>,
+}
+
+impl Quickstart {
+    fn new(config: &'static str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart"), folder.path());
+        let database = Database::Sqlite(folder.path().join("app.db"));
+        Self { folder, config, database, environment: BTreeMap::new() }
+    }
+
+    fn run(&mut self, day: &str, arguments: &[&str]) -> Ran {
+        self.environment.insert("DAY".into(), day.into());
+        let arguments = [&["--config", self.config], arguments].concat();
+        Ran::of(&hydrant(self.folder.path(), &arguments, &self.environment).output().unwrap())
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap().map(|e| e.unwrap()) {
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true if entry.file_name() == ".hydrant" => {}
+            true => {
+                fs::create_dir(&to).unwrap();
+                copy(&entry.path(), &to);
+            }
+            false if entry.path().extension().is_some_and(|e| e == "db") => {}
+            false => drop(fs::copy(entry.path(), to).unwrap()),
+        }
+    }
+}
+
+/// Day 1, day 1 again, day 2: everything, nothing, only what changed.
+fn three_runs(quickstart: &mut Quickstart) {
+    let counts = |ran: &Ran| -> Vec<(String, [u64; 4])> {
+        assert_eq!(ran.code, 0, "{}", ran.all());
+        let syncs = ran.json()["syncs"].as_array().unwrap().clone();
+        let count = |sync: &serde_json::Value, name: &str| sync[name].as_u64().unwrap();
+        syncs
+            .iter()
+            .map(|s| {
+                (
+                    s["sync"].as_str().unwrap().to_owned(),
+                    ["inserts", "updates", "deletes", "unchanged"].map(|c| count(s, c)),
+                )
+            })
+            .collect()
+    };
+    let first = counts(&quickstart.run("day1", &["run", "--all", "--output", "json"]));
+    assert_eq!(first.len(), 3);
+    assert!(first.iter().all(
+        |(_, [inserts, updates, deletes, unchanged])| *inserts > 0 && updates + deletes + unchanged == 0
+    ));
+    let again = counts(&quickstart.run("day1", &["run", "--all", "--output", "json"]));
+    for ((sync, [inserts, ..]), (same, changes)) in first.iter().zip(&again) {
+        assert_eq!((sync, changes), (same, &[0, 0, 0, *inserts]));
+    }
+    let second = counts(&quickstart.run("day2", &["run", "--all", "--output", "json"]));
+    for (sync, [inserts, updates, deletes, unchanged]) in &second {
+        assert!(
+            *updates > 0 && *unchanged > inserts + updates + deletes,
+            "{sync} changed a little: {second:?}"
+        );
+    }
+    let banners = quickstart.database.query("SELECT count(*), count(DISTINCT level) FROM usage_banners");
+    assert_eq!(banners, ["2006|3"]);
+    assert!(quickstart.database.query("SELECT sum(accounts) FROM plan_dashboard")[0].starts_with("2006"));
+}
+
+#[test]
+fn the_quickstart_writes_all_then_nothing_then_what_changed() {
+    let mut quickstart = Quickstart::new("hydrant.yml");
+    let plan = quickstart.run("day1", &["plan"]);
+    assert!(
+        plan.stdout.contains("CREATE TABLE") && !quickstart.folder.path().join(".hydrant").exists(),
+        "{}",
+        plan.all()
+    );
+    three_runs(&mut quickstart);
+    let list = quickstart
+        .database
+        .query("SELECT json_array_length(products) FROM recommendations GROUP BY 1 ORDER BY 1 DESC");
+    assert_eq!(list[0], "3");
+}
+
+#[test]
+fn the_quickstart_runs_on_postgres_and_s3() {
+    let mut quickstart = Quickstart::new("hydrant.postgres-s3.yml");
+    let name = format!("quickstart_{}", std::process::id());
+    psql(&postgres_server(), &format!("CREATE DATABASE {name}"));
+    let url = format!("{}/{name}", postgres_server().rsplit_once('/').unwrap().0);
+    let environment = [
+        ("APP_DATABASE_URL", url.as_str()),
+        ("AWS_ENDPOINT", &required("HYDRANT_TEST_S3")),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "testsecret"),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    quickstart.environment.extend(environment.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    let store = format!("s3://hydrant-test/{name}");
+    let path = quickstart.folder.path().join(quickstart.config);
+    let config = fs::read_to_string(&path).unwrap();
+    let ours = config
+        .lines()
+        .map(|l| if l.starts_with("store:") { format!("store: {store}") } else { l.to_owned() });
+    fs::write(&path, ours.collect::<Vec<_>>().join("\n")).unwrap();
+    quickstart.database = Database::Postgres { url };
+    three_runs(&mut quickstart);
+    assert_eq!(quickstart.database.query("SELECT max(cardinality(products)) FROM recommendations"), ["3"]);
+}
