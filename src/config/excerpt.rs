@@ -5,6 +5,16 @@ use std::ops::Range;
 /// What stands in place of a hidden text.
 const HIDDEN: &str = "***";
 
+/// What is known of the scalars of a file. Of what lies in neither list only punctuation is shown: comments and names of
+/// anchors may be what is left of a secret that was mistyped.
+#[derive(Default)]
+pub(super) struct Regions {
+    /// What may be shown.
+    pub(super) harmless: Vec<Range<usize>>,
+    /// What may not.
+    pub(super) hidden: Vec<Range<usize>>,
+}
+
 /// A line of the file and what is marked in it.
 #[derive(Debug)]
 pub(super) struct Excerpt {
@@ -18,9 +28,24 @@ pub(super) struct Excerpt {
     pub(super) marked: Range<usize>,
 }
 
+impl Regions {
+    fn is_shown(&self, at: usize, c: char) -> bool {
+        within(&self.harmless, at)
+            || !within(&self.hidden, at)
+                && matches!(
+                    c,
+                    ' ' | '\t' | '{' | '}' | '[' | ']' | ',' | ':' | '-' | '?' | '"' | '\'' | '|' | '>'
+                )
+    }
+}
+
+fn within(ranges: &[Range<usize>], at: usize) -> bool {
+    ranges.iter().any(|range| range.contains(&at))
+}
+
 impl Excerpt {
-    /// The line on which `span` begins, without what lies in one of the spans that are `hidden`.
-    pub(super) fn of(source: &str, span: &Range<usize>, hidden: &[Range<usize>]) -> Self {
+    /// The line on which `span` begins, without what may be secret in it.
+    pub(super) fn of(source: &str, span: &Range<usize>, regions: &Regions) -> Self {
         let start = floor(source, span.start);
         let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
         let line = source[line_start..].lines().next().unwrap_or_default();
@@ -33,22 +58,25 @@ impl Excerpt {
             if at == start {
                 marked = Some(text.len());
             }
-            let is_hidden = hidden.iter().any(|range| range.contains(&at));
-            if !is_hidden {
+            let is_shown = regions.is_shown(at, c);
+            if !is_shown && c == '#' && !within(&regions.hidden, at) {
+                text.truncate(text.trim_end().len());
+                break;
+            } else if is_shown {
                 text.push(c);
             } else if !was_hidden {
                 text.push_str(HIDDEN);
             }
-            was_hidden = is_hidden;
+            was_hidden = !is_shown;
             if at < span.end {
                 marked_end = text.len();
             }
         }
-        let marked = marked.unwrap_or(text.len());
+        let marked = marked.unwrap_or(text.len()).min(text.len());
         Self {
             line: source[..line_start].matches('\n').count() + 1,
             column: source[line_start..start].chars().count() + 1,
-            marked: marked..marked_end.max(marked),
+            marked: marked..marked_end.clamp(marked, text.len().max(marked)),
             text,
         }
     }

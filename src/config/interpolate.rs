@@ -34,7 +34,7 @@ pub(super) fn interpolate(
     for piece in pieces(typed) {
         match piece {
             Piece::Literal(range) => text.push_str(&typed[range]),
-            Piece::Escape(_) => text.push_str("${"),
+            Piece::Escape => text.push_str("${"),
             Piece::Reference(range) => match resolve(&typed[range], environment, folder) {
                 Ok(value) => {
                     text.push_str(&value);
@@ -47,18 +47,18 @@ pub(super) fn interpolate(
     if unresolved.is_empty() { Ok(Interpolated { text, is_foreign }) } else { Err(unresolved) }
 }
 
-/// The parts of a text, by their place in it, that are not references: what a secret value consists of.
-pub(super) fn literals(typed: &str) -> impl Iterator<Item = Range<usize>> {
+/// The places of the references in a text: they say where a secret comes from, and not what it is.
+pub(super) fn references(typed: &str) -> impl Iterator<Item = Range<usize>> {
     pieces(typed).filter_map(|piece| match piece {
-        Piece::Literal(range) | Piece::Escape(range) => Some(range),
-        Piece::Reference(_) => None,
+        Piece::Reference(range) => Some(range),
+        Piece::Literal(_) | Piece::Escape => None,
     })
 }
 
 enum Piece {
     Literal(Range<usize>),
     /// `$${`
-    Escape(Range<usize>),
+    Escape,
     /// `${…}`, or `${…` to the end of the text.
     Reference(Range<usize>),
 }
@@ -73,7 +73,7 @@ fn pieces(typed: &str) -> impl Iterator<Item = Piece> {
         let start = at;
         let piece = if rest.starts_with("$${") {
             at += 3;
-            Piece::Escape(start..at)
+            Piece::Escape
         } else if rest.starts_with("${") {
             at += rest.find('}').map_or(rest.len(), |end| end + 1);
             Piece::Reference(start..at)
@@ -101,7 +101,7 @@ fn resolve(reference: &str, environment: &Environment<'_>, folder: &Path) -> Res
         return read(&folder.join(path)).or_else(|why| {
             fail(
                 format!("cannot read the file `{path}`: {why}"),
-                "create it, or correct its path; a relative path starts at the folder of this file",
+                "create it, or correct its path; a relative path starts at the folder of the configuration",
             )
         });
     }

@@ -3,7 +3,7 @@
 use super::{
     Location,
     reader::{At, Reader},
-    suggest::instead,
+    suggest::{closest, did_you_mean, listed},
     value::Text,
 };
 use std::path::PathBuf;
@@ -23,7 +23,10 @@ pub(super) fn location(text: &At<Text>, reader: &mut Reader<'_>) -> Option<Locat
     }
     if !SCHEMES.contains(&scheme) {
         let scheme_shown = if *is_foreign { typed } else { scheme };
-        let help = if *is_foreign { None } else { instead(scheme, SCHEMES, "the schemes are") };
+        let help = match closest(scheme, SCHEMES) {
+            Some(word) if !*is_foreign => did_you_mean(word),
+            _ => format!("the schemes are {}", listed(SCHEMES)),
+        };
         reader.problem(&text.span, format!("`{scheme_shown}` is not a scheme of object storage"), help);
         return None;
     }

@@ -16,7 +16,7 @@ pub(super) fn model(model: &At<Text>, reader: &mut Reader<'_>) -> Option<Model> 
         let sql = match fs::read(&file) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let help = "the path starts at the folder of this file";
+                let help = "a model that ends in `.sql` is a file; its path starts at the folder of the configuration";
                 reader.problem(
                     &model.span,
                     format!("cannot read the model `{typed}`: {error}"),

@@ -7,7 +7,7 @@ use super::{
     FileFormat,
     reader::{Field, Read, Reader},
     tree::Node,
-    value::{Choice, Count, Either, Hidden, List, Names, OneOf, Percent, Setting, Size, Text, Version},
+    value::{Choice, Count, Either, Form, Hidden, List, Names, OneOf, Percent, Setting, Size, Text, Version},
 };
 use crate::sync::{DuplicateKeys, NullKeys};
 use hydrant_contract::{Mode, SoftMark};
@@ -40,9 +40,13 @@ macro_rules! block {
                 let keys: Vec<&str> = beside.into_iter().chain([$(stringify!($key)),*]).collect();
                 let entries = reader.block(node, &keys)?;
                 Some(Self {
-                    $($key: reader.field(entries, stringify!($key), !concat!($(stringify!($default))?).is_empty()),)*
+                    $($key: reader.field(&entries, stringify!($key), !concat!($(stringify!($default))?).is_empty()),)*
                 })
             }
+        }
+
+        impl Form for $block {
+            const FORM: &'static str = "a block of keys";
         }
 
         impl Read for $block {

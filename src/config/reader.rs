@@ -3,9 +3,9 @@
 use super::{
     Environment,
     error::{ConfigError, ConfigErrors},
-    excerpt::Excerpt,
+    excerpt::{Excerpt, Regions},
     interpolate,
-    suggest::{instead, listed},
+    suggest::{choose, closest, did_you_mean, listed},
     tree::{Entry, Node, What},
     value::Text,
 };
@@ -79,49 +79,51 @@ impl<'a> Reader<'a> {
     }
 
     fn errors(mut self, tree: &Node, file: &str) -> Vec<ConfigError> {
-        let mut hidden = Vec::new();
-        self.hidden(tree, &mut hidden);
+        let mut regions = Regions::default();
+        self.sort_out(tree, &mut regions);
+        self.problems.sort_by_key(|problem| problem.span.start);
         // What an alias repeats is read, and complained about, more than once.
-        self.problems.sort_by(|a, b| (a.span.start, &a.message).cmp(&(b.span.start, &b.message)));
-        self.problems.dedup_by(|a, b| a.span == b.span && a.message == b.message);
+        let mut known = HashSet::new();
+        self.problems.retain(|problem| known.insert((problem.span.clone(), problem.message.clone())));
         self.problems
             .into_iter()
             .map(|problem| {
-                let excerpt = Excerpt::of(self.source, &problem.span, &hidden);
+                let excerpt = Excerpt::of(self.source, &problem.span, &regions);
                 ConfigError::at(file, excerpt, &problem.message, problem.help)
             })
             .collect()
     }
 
-    /// Collects the places of all scalars and keys that are not known to be harmless. References in them are: they say
-    /// where a secret comes from, not what it is.
-    fn hidden(&self, node: &Node, hidden: &mut Vec<Range<usize>>) {
-        let mut hide = |span: &Range<usize>| {
-            if !self.harmless.contains(&span.start) {
-                let typed = &self.source[span.clone()];
-                hidden.extend(
-                    interpolate::literals(typed).map(|at| span.start + at.start..span.start + at.end),
-                );
+    /// Sorts the places of all scalars and keys by whether they may be shown.
+    fn sort_out(&self, node: &Node, regions: &mut Regions) {
+        let mut sort = |span: &Range<usize>| {
+            let span = within_quotes(self.source, span);
+            if self.harmless.contains(&span.start) {
+                regions.harmless.push(span);
+            } else {
+                let references = interpolate::references(&self.source[span.clone()]);
+                regions.harmless.extend(references.map(|at| span.start + at.start..span.start + at.end));
+                regions.hidden.push(span);
             }
         };
         match &node.what {
-            What::Nothing | What::Flag | What::Whole(_) | What::Number(_) | What::Text(_) => hide(&node.span),
-            What::List(items) => items.iter().for_each(|item| self.hidden(item, hidden)),
+            What::Nothing | What::Flag | What::Whole(_) | What::Number(_) | What::Text(_) => sort(&node.span),
+            What::List(items) => items.iter().for_each(|item| self.sort_out(item, regions)),
             What::Block(entries) => {
-                entries.iter().for_each(|entry| hide(&entry.span));
-                entries.iter().for_each(|entry| self.hidden(&entry.value, hidden));
+                entries.iter().for_each(|entry| sort(&entry.span));
+                entries.iter().for_each(|entry| self.sort_out(&entry.value, regions));
             }
         }
     }
 
     /// The node, which is a scalar or key that holds no secret, may be shown.
     pub(super) fn show(&mut self, span: &Range<usize>) {
-        self.harmless.insert(span.start);
+        self.harmless.insert(within_quotes(self.source, span).start);
     }
 
     /// The node turned out to hold a secret after all.
     pub(super) fn hide(&mut self, span: &Range<usize>) {
-        self.harmless.remove(&span.start);
+        self.harmless.remove(&within_quotes(self.source, span).start);
     }
 
     /// The text of the file at a place.
@@ -169,54 +171,62 @@ impl<'a> Reader<'a> {
     }
 
     /// The entries of a block, after complaining about keys that it does not take.
-    pub(super) fn block<'n>(&mut self, node: &'n Node, known: &[&str]) -> Option<&'n [Entry]> {
+    pub(super) fn block<'n>(&mut self, node: &'n Node, known: &[&str]) -> Option<Vec<&'n Entry>> {
         let entries = self.entries(node)?;
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let place = if self.keys.is_empty() { String::new() } else { format!(" in {}", self.name()) };
-            let help = instead(&entry.key, known, "the keys here are");
+            let help = match closest(&entry.key, known) {
+                Some(word) => did_you_mean(word),
+                None => format!("the keys here are {}", listed(known)),
+            };
             self.problem(&entry.span, format!("unknown key `{}`{place}", entry.key), help);
         }
         Some(entries)
     }
 
     /// The entries of a block of names, after complaining about names that stand there twice.
-    pub(super) fn entries<'n>(&mut self, node: &'n Node) -> Option<&'n [Entry]> {
-        let What::Block(entries) = &node.what else {
+    pub(super) fn entries<'n>(&mut self, node: &'n Node) -> Option<Vec<&'n Entry>> {
+        let What::Block(block) = &node.what else {
             self.mismatch(node, "a block of keys", None);
             return None;
         };
-        for (index, entry) in entries.iter().enumerate() {
+        let mut entries: Vec<&Entry> = Vec::new();
+        for entry in block {
+            if !self.source[entry.span.end..].trim_start_matches(' ').starts_with(':') {
+                // What follows a comma in an unquoted password looks like this to YAML: it must stay hidden.
+                let help = "write `key: value`; put a value in quotes that holds a comma, brace or bracket";
+                self.problem(&entry.span, "there is no `:` after this key", help.to_owned());
+                continue;
+            }
             self.show(&entry.span);
-            if let Some(first) = entries[..index].iter().find(|first| first.key == entry.key) {
+            if let Some(first) = entries.iter().find(|first| first.key == entry.key) {
                 let line = self.source[..first.span.start].matches('\n').count() + 1;
                 let message = format!("the key `{}` is given twice", entry.key);
                 self.problem(&entry.span, message, format!("it stands in line {line} already"));
+                continue;
             }
+            entries.push(entry);
         }
         Some(entries)
     }
 
     /// The word that the key `type` of a block holds.
     pub(super) fn word_of_type(&mut self, node: &Node, words: &[&'static str]) -> Option<&'static str> {
-        let What::Block(entries) = &node.what else {
-            self.mismatch(node, "a block of keys", None);
-            return None;
-        };
-        let help = format!("write one of {}", listed(words));
+        let entries = self.entries(node)?;
+        let help = choose(words);
         let Some(entry) = entries.iter().find(|entry| entry.key == "type") else {
             let (name, span) = (self.name(), self.keys.last().map_or(0..0, |(_, span)| span.clone()));
             self.problem(&span, format!("{name} has no `type`"), help);
             return None;
         };
-        let Field::Given(text) = self.field::<Text>(entries, "type", false) else { return None };
+        let Field::Given(text) = self.field::<Text>(&entries, "type", false) else { return None };
         let word = words.iter().find(|word| **word == text.value.text).copied();
         if word.is_none() {
             self.keys.push((entry.key.clone(), entry.span.clone()));
             let message = format!("{} cannot be `{}`", self.name(), text.value.typed);
             self.keys.pop();
-            let close =
-                if text.value.is_foreign { None } else { instead(&text.value.text, words, "write one of") };
-            self.problem(&text.span, message, close.unwrap_or(help));
+            let close = if text.value.is_foreign { None } else { closest(&text.value.text, words) };
+            self.problem(&text.span, message, close.map_or(help, did_you_mean));
         }
         word
     }
@@ -237,7 +247,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the value of one key of a block.
-    pub(super) fn field<T: Read>(&mut self, entries: &[Entry], key: &str, is_optional: bool) -> Field<T> {
+    pub(super) fn field<T: Read>(&mut self, entries: &[&Entry], key: &str, is_optional: bool) -> Field<T> {
         match entries.iter().find(|entry| entry.key == key) {
             Some(entry) => self.value(entry).map_or(Field::Bad, Field::Given),
             None if is_optional => Field::Absent,
@@ -251,6 +261,13 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// A scalar's place without its quotes, which are no part of what it says.
+fn within_quotes(source: &str, span: &Range<usize>) -> Range<usize> {
+    let typed = &source[span.clone()];
+    let is_quoted = |quote| typed.len() > 1 && typed.starts_with(quote) && typed.ends_with(quote);
+    if is_quoted('"') || is_quoted('\'') { span.start + 1..span.end - 1 } else { span.clone() }
 }
 
 impl<T> Field<T> {

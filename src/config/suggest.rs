@@ -3,23 +3,27 @@
 use strsim::{damerau_levenshtein, jaro_winkler};
 
 /// The known word that `typed` is probably a slip of.
-pub(super) fn closest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn closest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
     let lower = typed.to_lowercase();
     known
-        .into_iter()
-        .map(|word| (word, damerau_levenshtein(&lower, &word.to_lowercase()), jaro_winkler(&lower, word)))
+        .iter()
+        .map(|word| (*word, damerau_levenshtein(&lower, &word.to_lowercase()), jaro_winkler(&lower, word)))
         // A third of the letters may be wrong, so that short words are not taken for one another.
         .filter(|(word, slips, likeness)| *slips <= word.len().max(3) / 3 || *likeness > 0.9)
         .min_by(|a, b| a.1.cmp(&b.1).then(b.2.total_cmp(&a.2)))
         .map(|(word, ..)| word)
 }
 
-/// What to write instead of `typed`: the closest word, or which words there are, introduced by `all`.
-pub(super) fn instead(typed: &str, known: &[&str], all: &str) -> Option<String> {
-    match closest(typed, known.iter().copied()) {
-        Some(word) => Some(format!("did you mean `{word}`?")),
-        None if known.is_empty() => None,
-        None => Some(format!("{all} {}", listed(known))),
+/// The help that suggests a word.
+pub(super) fn did_you_mean(word: &str) -> String {
+    format!("did you mean `{word}`?")
+}
+
+/// The help that says which words there are.
+pub(super) fn choose(words: &[&str]) -> String {
+    match words {
+        [word] => format!("write `{word}`"),
+        _ => format!("write one of {}", listed(words)),
     }
 }
 
@@ -43,10 +47,10 @@ mod tests {
             ("delete", "deletes"),
             ("tabel", "table"),
         ] {
-            assert_eq!(closest(typed, known), Some(word), "{typed}");
+            assert_eq!(closest(typed, &known), Some(word), "{typed}");
         }
         for typed in ["schedule", "password", "x", "columns"] {
-            assert_eq!(closest(typed, known), None, "{typed}");
+            assert_eq!(closest(typed, &known), None, "{typed}");
         }
     }
 }

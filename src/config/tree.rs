@@ -50,9 +50,10 @@ impl What {
 
 /// What is wrong with a text that is no YAML.
 pub(super) struct NotYaml {
-    pub(super) message: String,
+    message: String,
+    help: &'static str,
     /// Line and column, counted from 1.
-    pub(super) at: Option<(usize, usize)>,
+    at: Option<(usize, usize)>,
 }
 
 /// Reads the text of a file. Only YAML itself can fail here: the limits of the parser on nesting and aliases included.
@@ -79,26 +80,43 @@ impl NotYaml {
         while let Error::AliasError { error, .. } = inner {
             inner = error.without_snippet();
         }
-        let message = match inner {
-            Error::MultipleDocuments { .. } => "the file holds several YAML documents".to_owned(),
+        let (message, help) = match inner {
+            Error::MultipleDocuments { .. } => (
+                "the file holds several YAML documents".to_owned(),
+                "keep one, and remove the lines of `---`",
+            ),
             Error::RecursiveReferencesRequireWeakTypes { .. } => {
-                "an alias refers to a value that it is part of".to_owned()
+                ("an alias refers to a value that it is part of".to_owned(), "write the value out")
             }
-            Error::UnknownAnchor { .. } => "an alias refers to an anchor that is not there".to_owned(),
-            Error::Unexpected { expected: "string scalar", .. } => "a key must be text".to_owned(),
-            other => UserMessageFormatter.format_message(other).into_owned(),
+            Error::UnknownAnchor { .. } => {
+                ("an alias refers to an anchor that is not there".to_owned(), "define it before: `&name`")
+            }
+            Error::Budget { .. }
+            | Error::AliasReplayLimitExceeded { .. }
+            | Error::AliasReplayStackDepthExceeded { .. } => (
+                "the file is too large, nests too deeply, or repeats itself too often by aliases".to_owned(),
+                "write it without aliases",
+            ),
+            Error::Unexpected { expected: "string scalar", .. } => {
+                ("a key is a list or block".to_owned(), "put a text with brackets or braces in quotes")
+            }
+            other => (
+                format!("this is not YAML: {}", UserMessageFormatter.format_message(other)),
+                "look for a wrong indentation or a missing quote, here and in the lines before",
+            ),
         };
-        Self { message, at }
+        Self { message, help, at }
     }
 
     /// The error to report.
     pub(super) fn in_file(self, file: &str, text: &str) -> ConfigError {
-        let message = format!("this is not YAML: {}", self.message);
+        let help = Some(self.help.to_owned());
         match self.at {
             Some((line, column)) => {
-                ConfigError::at(file, Excerpt::of_unparsed(text, line, column), &message, None)
+                let excerpt = Excerpt::of_unparsed(text, line, column);
+                ConfigError::at(file, excerpt, &self.message, help)
             }
-            None => ConfigError::of_file(file, message, None),
+            None => ConfigError::of_file(file, self.message, help),
         }
     }
 }

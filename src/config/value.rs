@@ -2,7 +2,7 @@
 
 use super::{
     reader::{At, Read, Reader},
-    suggest::{instead, listed},
+    suggest::{choose, closest, did_you_mean},
     tree::{Node, What},
 };
 use crate::secret::Secret;
@@ -52,7 +52,7 @@ impl Read for Text {
         let filled = reader.interpolate(typed, &node.span)?;
         if filled.text.trim().is_empty() {
             let message = format!("{} is empty", reader.name());
-            reader.problem(&node.span, message, None);
+            reader.problem(&node.span, message, "give it a value".to_owned());
             return None;
         }
         Some(Self { text: filled.text, typed: typed.clone(), is_foreign: filled.is_foreign })
@@ -235,8 +235,10 @@ impl<T: Choice> Read for OneOf<T> {
         let words: Vec<&str> = T::WORDS.iter().map(|(word, ..)| *word).collect();
         let otherwise = T::OTHERWISE.map(|more| format!("; {more}")).unwrap_or_default();
         // A guess would tell what was filled in.
-        let help = if text.is_foreign { None } else { instead(&text.text, &words, "write one of") };
-        let help = help.unwrap_or_else(|| format!("write one of {}", listed(&words))) + &otherwise;
+        let help = match closest(&text.text, &words) {
+            Some(word) if !text.is_foreign => did_you_mean(word),
+            _ => choose(&words) + &otherwise,
+        };
         let message = format!("{} cannot be `{}`", reader.name(), text.typed);
         reader.problem(&node.span, message, help);
         None
@@ -260,7 +262,7 @@ impl Read for Version {
     }
 }
 
-/// A short form or a long one: a scalar is read as `S`, a list or block as `L`.
+/// A short form or a long one: text is read as `S`, a list or block as `L`.
 #[derive(JsonSchema)]
 #[schemars(untagged, inline)]
 pub(super) enum Either<S, L> {
@@ -268,11 +270,20 @@ pub(super) enum Either<S, L> {
     Long(L),
 }
 
-impl<S: Read, L: Read> Read for Either<S, L> {
+/// A type that is read from one form of YAML only, by the name that [`What::describe`] has for it.
+pub(super) trait Form: Read {
+    const FORM: &'static str;
+}
+
+impl<S: Read, L: Form> Read for Either<S, L> {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        match node.what {
-            What::List(_) | What::Block(_) => L::read(node, reader).map(Self::Long),
-            _ => S::read(node, reader).map(Self::Short),
+        match &node.what {
+            What::Text(_) => S::read(node, reader).map(Self::Short),
+            what if what.describe() == L::FORM => L::read(node, reader).map(Self::Long),
+            _ => {
+                reader.mismatch(node, &format!("text or {}", L::FORM), quotes(node));
+                None
+            }
         }
     }
 }
@@ -294,6 +305,10 @@ impl<T: JsonSchema> JsonSchema for List<T> {
     }
 }
 
+impl<T: Read> Form for List<T> {
+    const FORM: &'static str = "a list";
+}
+
 impl<T: Read> Read for List<T> {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let What::List(items) = &node.what else {
@@ -302,7 +317,7 @@ impl<T: Read> Read for List<T> {
         };
         if items.is_empty() {
             let message = format!("{} is empty", reader.name());
-            reader.problem(&node.span, message, None);
+            reader.problem(&node.span, message, "give it at least one item".to_owned());
             return None;
         }
         // All are read before one that is wrong makes the list wrong, so that all are complained about.

@@ -4,7 +4,7 @@ use crate::{
     config::{
         model, raw,
         reader::{At, Field, Reader},
-        suggest::instead,
+        suggest::{closest, did_you_mean, listed},
         table,
         value::{Count, Either, List, Names, OneOf, Percent, Text},
     },
@@ -39,10 +39,9 @@ pub(super) fn syncs(
     for (name, raw) in raw.right() {
         let Some(sync) = sync(name.value, raw.value, known, reader) else { continue };
         if let Some(other) = checked.iter().find(|other| both_mirror(&other.spec, &sync.spec)) {
-            let message = format!(
-                "the syncs `{}` and `{}` both mirror into `{}` of `{}`",
-                other.spec.name, sync.spec.name, sync.spec.table, sync.spec.target
-            );
+            let (a, b) = (&other.spec.name, &sync.spec.name);
+            let message =
+                format!("the syncs `{a}` and `{b}` mirror into the same table of `{}`", sync.spec.target);
             let help =
                 "each would delete the other's rows: join them into one query, or give each its own table";
             reader.problem(&sync.table, message, help.to_owned());
@@ -123,7 +122,11 @@ fn reference(at: At<Text>, what: &str, known: Option<&[&str]>, reader: &mut Read
         return Some(name.text);
     }
     // A guess would tell what was filled in.
-    let help = if name.is_foreign { None } else { instead(&name.text, known, &format!("the {what}s are")) };
+    let help = match closest(&name.text, known) {
+        Some(word) if !name.is_foreign => did_you_mean(word),
+        _ if known.is_empty() => format!("describe it under `{what}s`"),
+        _ => format!("known {what}s: {}", listed(known)),
+    };
     reader.problem(&at.span, format!("there is no {what} `{}`", name.typed), help);
     None
 }

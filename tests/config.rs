@@ -1,0 +1,219 @@
+//! The configuration: what is wrong in it is told well, and all at once; schema, parser and documentation agree; secrets
+//! stay hidden.
+
+// Clippy's exception for tests does not reach helper functions.
+#![allow(clippy::unwrap_used)]
+
+use hydrant::{
+    config::{Config, FileFormat, FileTable, Location, SourceSpec, TargetSpec, load},
+    secret::Secret,
+    sync::{DuplicateKeys, GuardRules, NullKeys, RejectCeiling},
+};
+use hydrant_contract::{Deletes, Mode, SoftMark, TableName};
+use serde_json::json;
+use std::{
+    env::VarError,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+#[path = "config/schema.rs"]
+mod schema;
+#[path = "config/secrets.rs"]
+mod secrets;
+
+/// What is set where the tests' configurations are read.
+fn environment(name: &str) -> Result<String, VarError> {
+    match name {
+        "APP_DATABASE_URL" => Ok("postgres://app@db.example/app".to_owned()),
+        "APP_PASSWORD" => Ok("hunter2-of-environment".to_owned()),
+        "APP_HOST" => Ok("db.example".to_owned()),
+        "PLANS" => Ok("/srv".to_owned()),
+        "EMPTY" => Ok(String::new()),
+        "LATIN" => Err(VarError::NotUnicode(OsString::from("hunter2"))),
+        "WORD" => Ok("hunter2-word".to_owned()),
+        _ => Err(VarError::NotPresent),
+    }
+}
+
+fn folders(kind: &str) -> Vec<PathBuf> {
+    let root = Path::new("tests/config").join(kind);
+    let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    folders
+}
+
+/// Every folder of `tests/config/bad` is a configuration that must be refused, as its `expected.txt` shows. To accept
+/// what is shown now: `BLESS=1 cargo test --test config`, then read the difference.
+#[test]
+fn bad_configurations_are_refused_with_place_cause_and_mend() {
+    let mut failures = Vec::new();
+    let folders = folders("bad");
+    assert!(folders.len() >= 20, "only {} cases were found", folders.len());
+    for folder in folders {
+        let Err(errors) = load(&folder.join("hydrant.yml"), &environment) else {
+            failures.push(format!("{}: it was taken", folder.display()));
+            continue;
+        };
+        let shown = errors.render(false).replace(&format!("{}/", folder.display()), "");
+        let expected = folder.join("expected.txt");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&expected, &shown).unwrap();
+        }
+        let known = fs::read_to_string(&expected).unwrap_or_default();
+        if known != shown {
+            failures.push(format!("{}: expected\n{known}\nbut it says\n{shown}", folder.display()));
+        }
+        if shown.contains("hunter2") {
+            failures.push(format!("{}: a secret is shown:\n{shown}", folder.display()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_error_without_a_line() {
+    let errors = load(Path::new("tests/config/nowhere.yml"), &environment).unwrap_err();
+    let shown = errors.to_string();
+    assert!(shown.contains("cannot read the configuration"), "{shown}");
+    assert!(shown.contains("tests/config/nowhere.yml"), "{shown}");
+    assert_eq!(errors.errors()[0].line, None);
+}
+
+#[test]
+fn errors_have_a_form_for_programs_and_a_coloured_one() {
+    let errors =
+        load(Path::new("tests/config/bad/unknown_key_with_a_guess/hydrant.yml"), &environment).unwrap_err();
+    assert_eq!(
+        serde_json::to_value(&errors).unwrap(),
+        json!([
+            {
+                "file": "tests/config/bad/unknown_key_with_a_guess/hydrant.yml",
+                "line": 7,
+                "column": 3,
+                "message": "`syncs.banners` has no `source`",
+                "help": "add `source: …` to it",
+            },
+            {
+                "file": "tests/config/bad/unknown_key_with_a_guess/hydrant.yml",
+                "line": 8,
+                "column": 5,
+                "message": "unknown key `sorce` in `syncs.banners`",
+                "help": "did you mean `source`?",
+            },
+        ])
+    );
+    assert!(errors.render(true).contains("\u{1b}["));
+    assert!(!errors.render(false).contains('\u{1b}'));
+}
+
+fn good(name: &str) -> Config {
+    let path = Path::new("tests/config/good").join(name).join("hydrant.yml");
+    load(&path, &environment).unwrap_or_else(|errors| panic!("{name}\n{errors}"))
+}
+
+#[test]
+fn every_good_configuration_is_taken() {
+    for folder in folders("good") {
+        good(folder.file_name().unwrap().to_str().unwrap());
+    }
+}
+
+#[test]
+fn what_was_typed_becomes_what_the_program_relies_on() {
+    let config = good("everything");
+    let folder = Path::new("tests/config/good/everything");
+    assert_eq!(config.memory_bytes, 1 << 30);
+    assert_eq!(config.scratch.as_deref(), Some(Path::new("/var/tmp/hydrant")));
+    assert_eq!(config.store.location, Location::Url("s3://acme-hydrant/prod".to_owned()));
+    let options: Vec<(&str, &str)> =
+        config.store.options.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!(
+        options,
+        [
+            ("access_key_id", "hydrant"),
+            ("allow_http", "true"),
+            ("connect_timeout", "5"),
+            ("endpoint", "http://localhost:9000"),
+            ("secret_access_key", "hunter2-of-file"),
+        ]
+    );
+
+    let SourceSpec::Files(lake) = &config.sources["lake"];
+    assert_eq!(
+        lake.tables["customers"],
+        FileTable { location: Location::Local(folder.join("data/customers.parquet")), format: None }
+    );
+    assert_eq!(
+        lake.tables["usage.events"],
+        FileTable { location: Location::Url("s3://acme-lake/usage/*.csv".to_owned()), format: None }
+    );
+    assert_eq!(
+        lake.tables["plans"],
+        FileTable { location: Location::Local(PathBuf::from("/srv/plans")), format: Some(FileFormat::Json) }
+    );
+    assert_eq!(lake.options["region"].expose(), "eu-central-1");
+
+    let TargetSpec::Postgres { url, password } = &config.targets["app"] else { panic!("app is no postgres") };
+    assert_eq!(url.expose(), "postgres://hydrant@db.example/app?sslmode=verify-full");
+    assert_eq!(password.as_ref().map(Secret::expose), Some("hunter2-of-environment"));
+    let TargetSpec::Sqlite { path } = &config.targets["edge"] else { panic!("edge is no sqlite") };
+    assert_eq!(*path, folder.join("edge.db"));
+
+    let banners = &config.syncs["usage-banners"];
+    assert_eq!(banners.name, "usage-banners");
+    assert_eq!(banners.model.sql, "select account_id, region, banner from customers");
+    assert_eq!(banners.model.file, Some(folder.join("models/usage_banners.sql")));
+    assert_eq!(banners.key, ["account_id", "region"]);
+    assert_eq!(
+        banners.table,
+        TableName { schema: Some("usage.banners".to_owned()), name: "2024".to_owned() }
+    );
+    assert_eq!(banners.deletes, Deletes::Soft { column: "gone_at".to_owned(), mark: SoftMark::Time });
+    assert_eq!((banners.duplicate_keys, banners.null_keys), (DuplicateKeys::Last, NullKeys::Reject));
+    assert_eq!(banners.guard, GuardRules { delete_rows: 1000, delete_percent: 2.5 });
+    assert_eq!(banners.rejects, RejectCeiling { rows: 0, percent: 0.0 });
+
+    let recommendations = &config.syncs["recommendations"];
+    assert_eq!(
+        recommendations.model.sql,
+        "select customer_id, list(product_id) as products -- ${not_a_reference}\nfrom recommendations"
+    );
+    assert_eq!(recommendations.model.file, None);
+    assert_eq!(recommendations.key, ["customer_id"]);
+    assert_eq!(recommendations.mode, Mode::Mirror);
+    assert_eq!(recommendations.deletes, Deletes::Soft { column: "is_gone".to_owned(), mark: SoftMark::Flag });
+    assert_eq!(recommendations.guard, GuardRules::default());
+    assert_eq!(recommendations.rejects, RejectCeiling::default());
+    assert_eq!(config.syncs["flags"].deletes, Deletes::NullOut);
+    assert_eq!(config.syncs["flags"].table, TableName { schema: None, name: "feature.flags".to_owned() });
+    assert_eq!(
+        (config.syncs["accounts"].mode, &config.syncs["accounts"].deletes),
+        (Mode::Update, &Deletes::Ignore)
+    );
+    assert_eq!(
+        (config.syncs["events"].mode, &config.syncs["events"].deletes),
+        (Mode::Insert, &Deletes::Ignore)
+    );
+}
+
+#[test]
+fn aliases_and_merge_keys_share_settings() {
+    let config = good("shared_settings");
+    let plans = &config.syncs["plans"];
+    assert_eq!((plans.table.name.as_str(), plans.model.sql.as_str()), ("plans", "select * from plans"));
+    assert_eq!(plans.guard, GuardRules { delete_rows: 0, delete_percent: 1.0 });
+    assert_eq!(plans.guard, config.syncs["flags"].guard);
+}
+
+#[test]
+fn paths_start_at_the_folder_of_the_configuration() {
+    let config = good("smallest");
+    assert_eq!(
+        config.store.location,
+        Location::Local(PathBuf::from("tests/config/good/smallest/./.hydrant"))
+    );
+    assert_eq!(config.memory_bytes, 256 << 20);
+    assert_eq!(config.scratch, None);
+}

@@ -1,0 +1,3 @@
+-- the banners; all of them
+select 1;
+drop table banners;

@@ -1,0 +1,1 @@
+select account_id, region, banner from customers;
