@@ -129,8 +129,14 @@ impl Table {
         for name in rows.schema().fields().iter().map(|f| f.name()) {
             assert!(self.columns.iter().any(|c| &c.name == name), "there is no column {name:?}");
         }
-        for (row, key) in self.keys(rows).into_iter().enumerate() {
-            let cells = self.fresh(rows, row);
+        let defaults = |c: &MemoryColumn| interleave(&[c.default.as_ref()], &vec![(0, 0); rows.num_rows()]);
+        let whole = self.columns.iter().map(|c| {
+            let given = rows.column_by_name(&c.name).cloned();
+            (&c.name, given.unwrap_or_else(|| defaults(c).expect("a default is in its carrier")))
+        });
+        let whole = RecordBatch::try_from_iter(whole).expect("columns of one length");
+        for (row, key) in self.keys(&whole).into_iter().enumerate() {
+            let cells = self.fresh(&whole, row);
             self.rows.insert(key, cells);
         }
     }
