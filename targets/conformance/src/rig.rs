@@ -1,0 +1,125 @@
+//! What a target supplies to be tested.
+
+use crate::Value;
+use async_trait::async_trait;
+use hydrant_contract::{Checkpoint, Column, Freshness, TableName, Target, ValueType};
+use std::{any::Any, sync::Arc};
+
+/// A database to test in, and a second way into it.
+///
+/// Everything but [`target`](Rig::target) goes by the second way: the command line program of the database, or a driver
+/// that the target does not use. It must not share code with the target, since it says what is true. A rig is started
+/// anew for every case; it panics, with what the database said, when something goes wrong.
+#[async_trait]
+pub trait Rig: Send + Sync {
+    /// A new target on this database, with connections of its own.
+    fn target(&self) -> Arc<dyn Target>;
+
+    /// What cases must not ask of this rig ([`Need::Locks`], [`Need::Statements`]).
+    fn lacks(&self) -> &'static [Need];
+
+    /// Whether the target has a home for values of this type. Where it has none, `inspect` must say so.
+    fn holds(&self, value: &ValueType) -> bool;
+
+    /// A table that no other case uses, not made yet, whose name contains `stem` (which may be of any characters) where
+    /// the database lets it.
+    fn table(&self, stem: &str) -> TableName;
+
+    /// Makes a table as the application would have.
+    async fn make(&self, table: &TableName, fixture: &Fixture);
+
+    /// Inserts rows by the application's hand; the others of its columns get their defaults. Values are NULL, booleans,
+    /// numbers, texts and instants; [`Value::literal`] writes them in SQL.
+    async fn insert(&self, table: &TableName, columns: &[&str], rows: &[Vec<Value>]);
+
+    /// Reads these columns of all rows, in any order. [`Value::parse`] makes values of text.
+    async fn rows(&self, table: &TableName, columns: &[Column]) -> Vec<Vec<Value>>;
+
+    /// Reads the checkpoint of a sync from hydrant's own table.
+    async fn checkpoint(&self, sync: &str) -> Option<Checkpoint>;
+
+    /// Reads the freshness of a sync, and the run that wrote it, from hydrant's own table.
+    async fn freshness(&self, sync: &str) -> Option<(u64, Freshness)>;
+
+    /// Runs a statement that the target showed, as a person would who pastes it. Not called if [`Need::Statements`] is
+    /// lacking.
+    async fn execute(&self, statement: &str);
+
+    /// Locks all rows of a table against writers, in a transaction that lasts until the answer is dropped. Not called if
+    /// [`Need::Locks`] is lacking.
+    async fn lock(&self, table: &TableName) -> Held;
+}
+
+/// Holds a lock until it is dropped.
+pub type Held = Box<dyn Any + Send>;
+
+/// What a case needs beyond the promise that every target makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// [`Capabilities::transactions`](hydrant_contract::Capabilities::transactions).
+    Transactions,
+    /// [`Capabilities::schemas`](hydrant_contract::Capabilities::schemas).
+    Schemas,
+    /// [`Capabilities::unique_columns`](hydrant_contract::Capabilities::unique_columns).
+    UniqueColumns,
+    /// The rig can hold a lock from outside.
+    Locks,
+    /// The target shows statements that a person can run.
+    Statements,
+}
+
+impl Need {
+    /// Why a case that needs this cannot run.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Transactions => "the target has no transactions",
+            Self::Schemas => "the target has no schemas",
+            Self::UniqueColumns => "the target enforces no unique columns",
+            Self::Locks => "the target has no locks to wait for",
+            Self::Statements => "the target has no statements",
+        }
+    }
+}
+
+/// A table of the application's own making.
+#[derive(Clone, Debug, Default)]
+pub struct Fixture {
+    /// Its columns.
+    pub columns: Vec<FixtureColumn>,
+    /// Its primary key; none if empty.
+    pub primary_key: Vec<String>,
+    /// Further unique constraints or indexes, checked at once (not deferred to the end of the transaction).
+    pub unique: Vec<Vec<String>>,
+}
+
+/// A column of a [`Fixture`].
+#[derive(Clone, Debug)]
+pub struct FixtureColumn {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether NULL is refused.
+    pub not_null: bool,
+    /// A number (in a column of numbers) that a constraint of the database refuses: `CHECK (c <> 13)`.
+    pub refuses: Option<i64>,
+    /// A default, of the kinds that [`Rig::insert`] takes.
+    pub default: Option<Value>,
+}
+
+/// What a column of a [`Fixture`] holds, in types that every database has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// 64-bit integer.
+    Integer,
+    /// 16-bit integer; where the database has none, a 64-bit integer with a constraint.
+    Small,
+    /// Text of any length, compared byte by byte.
+    Text,
+    /// Text of at most this many characters; a constraint where the type does not say so.
+    Short(u32),
+    /// Boolean.
+    Boolean,
+    /// Instant with microseconds (timestamp with time zone).
+    Instant,
+}
