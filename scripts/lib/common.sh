@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Words that every script uses: how to say things, and how to end a process that may not want to.
 
+# runuser and others live where a plain shell of root may not look.
+PATH=$PATH:/usr/sbin:/sbin
+
 # Says what is going on. Standard error, so that the output of `scripts/servers env` stays clean.
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 
