@@ -15,6 +15,7 @@
 //! one place that names concrete targets and sources, and [`cli`] is the one place that prints.
 
 pub mod config;
+pub mod object_storage;
 pub mod secret;
 pub mod source;
 pub mod sync;
