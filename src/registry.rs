@@ -97,7 +97,8 @@ fn source(spec: &SourceSpec, memory_bytes: usize, scratch: &Path) -> Result<Arc<
     match spec {
         #[cfg(feature = "files")]
         SourceSpec::Files(spec) => {
-            Ok(Arc::new(crate::source::files::FilesSource::new(spec, memory_bytes, scratch)?))
+            let source = crate::source::files::FilesSource::new(spec)?;
+            Ok(Arc::new(source.memory_bytes(memory_bytes as u64).scratch(scratch)))
         }
         #[cfg(not(feature = "files"))]
         SourceSpec::Files(_) => Err(SourceError {

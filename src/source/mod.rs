@@ -1,6 +1,8 @@
 //! Where rows come from: a source runs a model and streams its rows as Arrow record batches.
 
 mod error;
+#[cfg(feature = "files")]
+pub mod files;
 
 pub use error::{SourceError, SourceErrorKind};
 
