@@ -83,7 +83,8 @@ impl FilesTable {
             return Err(data("its files have no columns".to_owned()));
         }
         naming.schema = Arc::clone(&schema);
-        let looking: Vec<_> = files.iter().map(|file| statistics_of(&reader, file, &naming, session)).collect();
+        let looking: Vec<_> =
+            files.iter().map(|file| statistics_of(&reader, file, &naming, session)).collect();
         let statistics: Vec<Statistics> =
             futures::stream::iter(looking).buffered(FILES_AT_ONCE).try_collect().await?;
         let total =
