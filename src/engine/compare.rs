@@ -26,6 +26,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use hydrant_contract::Shape;
 use roaring::RoaringTreemap;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
 
 /// Units that are compared at the same time: as many as small machines have cores.
 const UNITS_AT_ONCE: usize = 2;
@@ -49,6 +50,8 @@ pub(super) struct Compare<'a> {
     pub(super) wants_deletes: bool,
     pub(super) store: &'a SyncStore,
     pub(super) names: RunNames,
+    /// Asks to stop between two units.
+    pub(super) stop: &'a CancellationToken,
     pub(super) progress: &'a (dyn Fn(u64, u64) + Send + Sync),
 }
 
@@ -103,7 +106,10 @@ impl Compare<'_> {
         new: usize,
         found: &Mutex<Found>,
         of: u64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Failure> {
+        if self.stop.is_cancelled() {
+            return Err(Failure::Stopped);
+        }
         if old <= new {
             let all = self.base.bucket(unit).await?;
             let finer = new / old;

@@ -3,7 +3,7 @@
 use super::{Env, Failure};
 use crate::{
     apply::exceptions::key_text,
-    carry::Carrier,
+    carry::{Carrier, CarryError},
     fingerprint::{Fingerprinter, Fingerprints},
     source::Rows,
     spill::{Fingerprinted, Spill},
@@ -77,7 +77,7 @@ pub(super) async fn export(
         () = env.stop.cancelled() => return Err(Failure::Stopped),
         () = lost.cancelled() => return Err(Failure::Lease(crate::store::LeaseError::Lost(0))),
     } {
-        let batch = carrier.carry(&batch?)?;
+        let batch = carrier.carry(&batch?).map_err(|error| within_the_export(error, prints.seen))?;
         prints.add(&batch)?;
         parts.add(batch).await?;
         env.observer.exported(&sync.name, prints.seen);
@@ -98,6 +98,16 @@ pub(super) async fn export(
     }
     let export = parts.finish().await?;
     Ok(Exported { export, fingerprints: prints.spill.finish()?, null_keys: prints.null_keys })
+}
+
+/// The export's row, where the error counts within its batch.
+fn within_the_export(error: CarryError, before: u64) -> CarryError {
+    match error {
+        CarryError::Value { column, row, reason } => {
+            CarryError::Value { column, row: row + usize::try_from(before).unwrap_or(usize::MAX), reason }
+        }
+        other => other,
+    }
 }
 
 struct AbortOnDrop<'a>(&'a tokio::task::JoinHandle<()>);

@@ -91,6 +91,7 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
         wants_deletes: wants_deletes(&spec),
         store: &store,
         names: names.clone(),
+        stop: &env.stop,
         progress: &progress,
     }
     .run()

@@ -125,6 +125,7 @@ impl Held<'_> {
             wants_deletes: wants_deletes(&spec),
             store: &self.env.store,
             names,
+            stop: &self.env.stop,
             progress: &progress,
         }
         .run()
@@ -211,7 +212,7 @@ impl Held<'_> {
             .store
             .create(&self.env.store.names().manifest(sealed.run, Commit::Published), &published)
             .await?;
-        self.enter(Step::Start);
+        self.lap();
         let report = RunReport {
             sync: sealed.sync.clone(),
             run: sealed.run,
@@ -283,8 +284,14 @@ impl Held<'_> {
     }
 
     fn enter(&mut self, step: Step) {
-        let before = std::mem::replace(&mut self.step, step);
-        let name = match before {
+        self.lap();
+        self.step = step;
+        self.env.observer.step(&self.sync.name, step);
+    }
+
+    /// Books the time since the last lap on the step that has just been.
+    fn lap(&mut self) {
+        let name = match self.step {
             Step::Start | Step::RollForward | Step::Inspect => "inspect",
             Step::Export => "export",
             Step::Diff => "diff",
@@ -294,7 +301,6 @@ impl Held<'_> {
         };
         *self.clock.entry(name).or_default() += self.since.elapsed().as_secs_f64();
         self.since = Instant::now();
-        self.env.observer.step(&self.sync.name, step);
     }
 }
 
