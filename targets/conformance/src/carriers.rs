@@ -21,7 +21,7 @@ use hydrant_contract::{Column, Integer, Resolution, ValueType};
 use std::sync::Arc;
 
 /// Rows as a record batch of this schema.
-pub(crate) fn batch(schema: SchemaRef, columns: &[Column], rows: &[Vec<Value>]) -> RecordBatch {
+pub fn to_batch(schema: SchemaRef, columns: &[Column], rows: &[Vec<Value>]) -> RecordBatch {
     assert!(rows.iter().all(|row| row.len() == columns.len()), "a value for each of {columns:?}: {rows:?}");
     let arrays = columns
         .iter()
@@ -32,7 +32,7 @@ pub(crate) fn batch(schema: SchemaRef, columns: &[Column], rows: &[Vec<Value>]) 
 }
 
 /// The rows of a record batch.
-pub(crate) fn rows(batch: &RecordBatch, columns: &[Column]) -> Vec<Vec<Value>> {
+pub fn from_batch(batch: &RecordBatch, columns: &[Column]) -> Vec<Vec<Value>> {
     let columns: Vec<_> =
         columns.iter().zip(batch.columns()).map(|(c, array)| values(array, &c.value)).collect();
     (0..batch.num_rows()).map(|row| columns.iter().map(|c| c[row].clone()).collect()).collect()

@@ -25,11 +25,30 @@ macro_rules! row {
 }
 
 // After the macros, which are known from here on.
+mod epochs;
+mod load;
+mod modes;
+mod names;
+mod rejects;
 mod tables;
+mod unique;
+mod units;
+mod values;
 
 /// Every case of the suite.
 pub fn cases() -> Vec<Case> {
-    [tables::cases()].concat()
+    [
+        tables::cases(),
+        epochs::cases(),
+        units::cases(),
+        modes::cases(),
+        names::cases(),
+        values::cases(),
+        rejects::cases(),
+        unique::cases(),
+        load::cases(),
+    ]
+    .concat()
 }
 
 #[cfg(test)]

@@ -17,12 +17,14 @@
 mod carriers;
 mod case;
 mod cases;
+mod fixture;
 pub mod program;
 mod rig;
 mod runner;
 mod scene;
 mod value;
 
+pub use carriers::{from_batch, to_batch};
 pub use case::{Body, Case, Clause};
 pub use cases::cases;
 pub use rig::{Fixture, FixtureColumn, Held, Kind, Need, Rig};

@@ -78,12 +78,12 @@ impl<'a> Scene<'a> {
 
     /// Rows in carriers.
     pub fn rows(&self, rows: &[Vec<Value>]) -> RecordBatch {
-        carriers::batch(self.spec.shape.schema(), self.spec.shape.columns(), rows)
+        carriers::to_batch(self.spec.shape.schema(), self.spec.shape.columns(), rows)
     }
 
     /// Keys in carriers.
     pub fn keys(&self, keys: &[Vec<Value>]) -> RecordBatch {
-        carriers::batch(self.spec.shape.key_schema(), &self.key_columns(), keys)
+        carriers::to_batch(self.spec.shape.key_schema(), &self.key_columns(), keys)
     }
 
     /// The next batch, with its checkpoint and with freshness.
@@ -154,7 +154,7 @@ impl<'a> Scene<'a> {
             rows.iter().map(|row| positions.iter().map(|i| row[*i].clone()).collect()).collect();
         let read = self.target.read(&self.spec, &self.keys(&keys)).await.expect("rows are read");
         assert_eq!(read.schema(), self.spec.shape.schema(), "the schema of rows read");
-        let read = carriers::rows(&read, self.spec.shape.columns());
+        let read = carriers::from_batch(&read, self.spec.shape.columns());
         assert_same("read by the target", read, rows.to_vec());
     }
 
