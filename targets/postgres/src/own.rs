@@ -160,14 +160,7 @@ pub(crate) async fn claim(tx: &Transaction<'_>, sync: &str, epoch: u64) -> Resul
     let number = |column: usize| row.get::<_, Option<i64>>(column).map(i64::unsigned_abs);
     let written = (number(1), number(2), number(3), number(4));
     let (Some(run), Some(batch), Some(first_change), Some(next_change)) = written else { return Ok(None) };
-    Ok(Some(Checkpoint {
-        sync: sync.to_owned(),
-        run,
-        epoch: seen.unsigned_abs(),
-        batch,
-        first_change,
-        next_change,
-    }))
+    Ok(Some(Checkpoint { sync: sync.to_owned(), run, epoch, batch, first_change, next_change }))
 }
 
 /// Locks the sync's checkpoint until the end of the transaction, and fails if the writer has lost its lease.

@@ -217,10 +217,10 @@ pub(crate) fn keep_only(numbers: impl Iterator<Item = usize>) -> String {
 pub(crate) fn read(plan: &Plan<'_>) -> String {
     let columns: Vec<_> =
         plan.columns.iter().map(|c| format!("(t.{})::{}", c.quoted(), c.column.kind.travel_sql())).collect();
-    let arrays: Vec<_> = (1..=plan.key.len()).map(|i| format!("${i}")).collect();
+    let arrays: Vec<_> = (1..=plan.key.len()).map(|i| format!("pg_catalog.unnest(${i})")).collect();
     let names: Vec<_> = plan.key.iter().map(|at| format!("c{at}")).collect();
     format!(
-        "SELECT {} FROM ROWS FROM (pg_catalog.unnest({})) AS s ({}) JOIN {} AS t ON {}",
+        "SELECT {} FROM ROWS FROM ({}) AS s ({}) JOIN {} AS t ON {}",
         columns.join(", "),
         arrays.join(", "),
         names.join(", "),

@@ -4,7 +4,7 @@ use crate::{
     classify,
     connect::{Connection, Connector},
 };
-use hydrant_contract::{Result, TargetError};
+use hydrant_contract::{ErrorKind, Result, TargetError};
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
@@ -40,8 +40,13 @@ impl<'c> Transaction<'c> {
         if let Some(connection) = connector.take_idle() {
             match connection.client.batch_execute(&begin).await {
                 Ok(()) => return Ok(Self { connection, connector, doing }),
-                Err(e) if e.as_db_error().is_none() => {}
-                Err(e) => return Err(classify::error(format!("{doing} on {}", connection.place), e)),
+                Err(e) => {
+                    let error = classify::error(format!("{doing} on {}", connection.place), e);
+                    // The server closed it, a restart or a failover say; what another one says counts.
+                    if error.kind() != ErrorKind::Unreachable {
+                        return Err(error);
+                    }
+                }
             }
         }
         let connection = connector.open().await?;

@@ -154,17 +154,17 @@ fn decimals(
     values: Vec<Option<i256>>,
 ) -> Result<ArrayRef, Unreadable> {
     let wrong = |e: arrow::error::ArrowError| e.to_string();
-    if let DataType::Decimal256(..) = value.carrier() {
-        let array =
-            Decimal256Array::from(values).with_precision_and_scale(precision, scale).map_err(wrong)?;
-        array.validate_decimal_precision(precision).map_err(wrong)?;
-        return Ok(Arc::new(array));
+    // Arrow's own check of the precision stumbles over negative scales.
+    let limit = i256::from_i128(10).checked_pow(precision.into()).unwrap_or(i256::MAX);
+    if values.iter().flatten().any(|v| *v >= limit || *v <= -limit) {
+        return Err("a number of the table has too many digits".to_owned());
     }
-    let narrow = |v: i256| v.to_i128().ok_or("a number of the table has too many digits");
-    let values = values.into_iter().map(|v| v.map(narrow).transpose()).collect::<Result<Vec<_>, _>>()?;
-    let array = Decimal128Array::from(values).with_precision_and_scale(precision, scale).map_err(wrong)?;
-    array.validate_decimal_precision(precision).map_err(wrong)?;
-    Ok(Arc::new(array))
+    if let DataType::Decimal256(..) = value.carrier() {
+        let array = Decimal256Array::from(values);
+        return Ok(Arc::new(array.with_precision_and_scale(precision, scale).map_err(wrong)?));
+    }
+    let array = Decimal128Array::from_iter(values.into_iter().map(|v| v.map(i256::as_i128)));
+    Ok(Arc::new(array.with_precision_and_scale(precision, scale).map_err(wrong)?))
 }
 
 fn times(value: &ValueType, values: Vec<Option<i64>>) -> ArrayRef {
