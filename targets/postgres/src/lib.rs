@@ -1,1 +1,157 @@
 //! Postgres, and what speaks its protocol, as a hydrant target.
+//!
+//! A batch is one transaction: `own` compares the epoch and locks the sync's checkpoint, `write` moves the rows, `own`
+//! writes checkpoint and freshness. Rows take the fastest way that keeps the promise:
+//!
+//! - rows that are believed absent go by binary COPY straight into the table (`copy`, `encode`);
+//! - all others by binary COPY into a temporary table, and from there by set-based statements (`statement`) in the order
+//!   of their keys;
+//! - what the server refuses is searched for row by row (`careful`, `search`), and everything else is written.
+//!
+//! Nothing outlives a transaction, so a pooler in transaction mode may stand in between.
+
+mod careful;
+mod catalog;
+mod classify;
+mod column_type;
+mod config;
+mod connect;
+mod conninfo;
+mod copy;
+mod decode;
+mod encode;
+mod grants;
+mod inspect;
+mod name;
+mod own;
+mod plan;
+mod read;
+mod search;
+mod statement;
+mod tls;
+mod transaction;
+mod unique;
+mod write;
+
+pub use config::Settings;
+
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use config::Config;
+use connect::Connector;
+use hydrant_contract::{
+    Applied, Batch, Capabilities, Checkpoint, Inspection, Result, ServerInfo, TableSpec, Target,
+};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, PoisonError},
+};
+use transaction::Transaction;
+
+/// A Postgres database that tables are kept in.
+pub struct PostgresTarget {
+    connector: Connector,
+    /// For each sync the run in which rows that were believed absent turned out to be there: for the rest of that run
+    /// rows are not copied straight, which would only fail again.
+    wrong_beliefs: Mutex<HashMap<String, u64>>,
+}
+
+impl PostgresTarget {
+    /// Checks the settings. Connects to nothing and reads no file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the connection string, by the name of the parameter and without any secret.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let connector = Connector::new(Config::new(&settings)?);
+        Ok(Self { connector, wrong_beliefs: Mutex::default() })
+    }
+
+    async fn begin(&self, doing: String) -> Result<Transaction<'_>> {
+        Transaction::begin(&self.connector, doing).await
+    }
+
+    fn believes(&self, checkpoint: &Checkpoint) -> bool {
+        let wrong = self.wrong_beliefs.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.get(&checkpoint.sync) != Some(&checkpoint.run)
+    }
+
+    fn disbelieve(&self, checkpoint: &Checkpoint) {
+        let mut wrong = self.wrong_beliefs.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.insert(checkpoint.sync.clone(), checkpoint.run);
+    }
+}
+
+impl fmt::Debug for PostgresTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresTarget").field("place", &self.connector.place()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Target for PostgresTarget {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { transactions: true, schemas: true, unique_columns: true }
+    }
+
+    async fn probe(&self) -> Result<ServerInfo> {
+        let tx = self.begin("asking for the version".to_owned()).await?;
+        let outcome = tx.query("SELECT version()", &[]).await.map_err(|e| tx.error(e)).map(|rows| {
+            let version: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
+            // `PostgreSQL 15.18 (Debian …) on x86_64 …`: the first two words name product and version.
+            let product = version.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+            ServerInfo { product, place: tx.place().to_owned() }
+        });
+        tx.finish(outcome).await
+    }
+
+    async fn inspect(&self, spec: &TableSpec) -> Result<Inspection> {
+        let tx = self.begin(format!("inspecting {}", spec.table)).await?;
+        let outcome = inspect::inspect(&tx, spec).await;
+        tx.finish(outcome).await
+    }
+
+    async fn create(&self, spec: &TableSpec) -> Result<()> {
+        let tx = self.begin(format!("creating {}", spec.table)).await?;
+        let outcome = inspect::create(&tx, spec).await;
+        tx.finish(outcome).await
+    }
+
+    async fn claim(&self, sync: &str, epoch: u64) -> Result<Option<Checkpoint>> {
+        let tx = self.begin(format!("claiming the sync {sync:?}")).await?;
+        let outcome = own::claim(&tx, sync, epoch).await;
+        tx.finish(outcome).await
+    }
+
+    async fn apply(&self, batch: &Batch) -> Result<Applied> {
+        let Checkpoint { sync, run, batch: number, .. } = &batch.checkpoint;
+        let doing = format!("writing batch {number} of run {run} of {sync:?} to {}", batch.spec.table);
+        let tx = self.begin(doing).await?;
+        let outcome = apply(&tx, batch, self.believes(&batch.checkpoint)).await;
+        let written = tx.finish(outcome).await?;
+        if written.wrong_belief {
+            self.disbelieve(&batch.checkpoint);
+        }
+        Ok(written.applied)
+    }
+
+    async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {
+        let tx = self.begin(format!("reading {}", spec.table)).await?;
+        let outcome = read::read(&tx, spec, keys).await;
+        tx.finish(outcome).await
+    }
+}
+
+async fn apply(tx: &Transaction<'_>, batch: &Batch, may_copy: bool) -> Result<write::Written> {
+    own::guard(tx, &batch.checkpoint).await?;
+    let written = match batch.is_empty() {
+        true => {
+            let applied = Applied { rejects: Vec::new(), path: "checkpoint only" };
+            write::Written { applied, wrong_belief: false }
+        }
+        false => write::rows(tx, batch, may_copy).await?,
+    };
+    own::save(tx, batch).await?;
+    Ok(written)
+}

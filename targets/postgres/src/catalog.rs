@@ -1,0 +1,196 @@
+//! A table as the system catalog describes it.
+
+use crate::{
+    column_type::{CatalogType, Kind},
+    name,
+    transaction::Transaction,
+};
+use hydrant_contract::TableName;
+use tokio_postgres::{Error, Row, types::Type};
+
+/// A table that is there.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) oid: u32,
+    /// Its name, qualified and quoted.
+    pub(crate) quoted: String,
+    /// Its name as messages of COPY show it.
+    pub(crate) name: String,
+    /// `r` table, `p` partitioned table, `v` view, `m` materialized view, `f` foreign table.
+    pub(crate) relation: char,
+    /// `p` permanent, `u` unlogged, `t` temporary.
+    pub(crate) persistence: char,
+    pub(crate) columns: Vec<TableColumn>,
+    pub(crate) indexes: Vec<UniqueIndex>,
+}
+
+/// A column of a table.
+#[derive(Debug)]
+pub(crate) struct TableColumn {
+    pub(crate) name: String,
+    pub(crate) number: i16,
+    /// The type as SQL shows it, modifier included.
+    pub(crate) shown: String,
+    /// The declared type, qualified and quoted, without a modifier.
+    pub(crate) type_name: String,
+    pub(crate) kind: Kind,
+    /// Whether a text form goes in and comes out unchanged, where the kind is [`Kind::Other`].
+    pub(crate) text_is_exact: bool,
+    pub(crate) not_null: bool,
+    /// A default, an identity or a domain with a default.
+    pub(crate) has_default: bool,
+    /// `a` always, `d` by default, otherwise a space.
+    pub(crate) identity: char,
+    pub(crate) generated: bool,
+}
+
+/// A unique index that a row is checked against at once.
+#[derive(Debug)]
+pub(crate) struct UniqueIndex {
+    pub(crate) name: String,
+    /// The indexed columns by number; 0 stands for an expression.
+    pub(crate) columns: Vec<i16>,
+    /// The equality operator of each column, qualified, as in `OPERATOR(pg_catalog.=)`.
+    pub(crate) operators: Vec<String>,
+    /// Covers all rows and is complete.
+    pub(crate) whole: bool,
+    /// Two NULLs are equal in it.
+    pub(crate) nulls_equal: bool,
+}
+
+impl Table {
+    /// Looks a table up. It stays as it is until the end of the transaction once its rows were looked at.
+    pub(crate) async fn find(tx: &Transaction<'_>, table: &TableName) -> Result<Option<Self>, Error> {
+        let (schema, name) = (name::schema_of(table), table.name.as_str());
+        let found = tx
+            .query(
+                "SELECT c.oid, c.relkind, c.relpersistence FROM pg_class c \
+                 JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE n.nspname = $1::text::name AND c.relname = $2::text::name \
+                 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
+                &[(&schema, Type::TEXT), (&name, Type::TEXT)],
+            )
+            .await?;
+        let Some(row) = found.first() else { return Ok(None) };
+        let oid: u32 = row.try_get(0)?;
+        let parameters = [(&oid as _, Type::OID)];
+        let (columns, indexes) =
+            tokio::try_join!(tx.query(COLUMNS, &parameters), tx.query(INDEXES, &parameters))?;
+        Ok(Some(Self {
+            oid,
+            quoted: name::qualified(schema, name),
+            name: name.to_owned(),
+            relation: letter(row, 1)?,
+            persistence: letter(row, 2)?,
+            columns: columns.iter().map(TableColumn::of).collect::<Result<_, _>>()?,
+            indexes: indexes.iter().map(UniqueIndex::of).collect::<Result<_, _>>()?,
+        }))
+    }
+
+    pub(crate) fn column(&self, name: &str) -> Option<&TableColumn> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// The unique index on exactly these columns, in whatever order.
+    pub(crate) fn index_on(&self, columns: &[i16]) -> Option<&UniqueIndex> {
+        self.indexes.iter().find(|index| {
+            index.whole
+                && index.columns.len() == columns.len()
+                && columns.iter().all(|column| index.columns.contains(column))
+        })
+    }
+}
+
+/// Follows domains down to their base type; a modifier of a domain counts where the column has none.
+const COLUMNS: &str = "\
+WITH RECURSIVE step AS (
+    SELECT a.attnum, t.oid, t.typtype, t.typbasetype, a.atttypmod AS modifier, t.typnotnull AS not_null,
+           t.typdefault IS NOT NULL AS has_default
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+  UNION ALL
+    SELECT s.attnum, t.oid, t.typtype, t.typbasetype, d.typtypmod, s.not_null OR t.typnotnull,
+           s.has_default OR t.typdefault IS NOT NULL
+    FROM step s JOIN pg_type d ON d.oid = s.oid JOIN pg_type t ON t.oid = s.typbasetype
+    WHERE s.typtype = 'd'
+)
+SELECT a.attname, a.attnum, format_type(a.atttypid, a.atttypmod), dn.nspname, d.typname,
+       b.oid, b.typname, b.typtype, b.typcategory, s.modifier,
+       e.oid, e.typname, e.typtype,
+       a.attnotnull OR s.not_null, a.atthasdef OR a.attidentity <> '' OR s.has_default,
+       a.attidentity, a.attgenerated <> ''
+FROM pg_attribute a
+JOIN step s ON s.attnum = a.attnum AND s.typtype <> 'd'
+JOIN pg_type d ON d.oid = a.atttypid JOIN pg_namespace dn ON dn.oid = d.typnamespace
+JOIN pg_type b ON b.oid = s.oid
+LEFT JOIN pg_type e ON e.oid = b.typelem AND b.typcategory = 'A'
+WHERE a.attrelid = $1 ORDER BY a.attnum";
+
+/// The equality operator of an index column is the third strategy of its operator family, which is what the index itself
+/// calls equal: for `citext`, say, without regard to case.
+const INDEXES: &str = "\
+SELECT c.relname,
+       (SELECT array_agg(k.attnum ORDER BY k.at) FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, at)
+        WHERE k.at <= i.indnkeyatts),
+       (SELECT array_agg(format('OPERATOR(%I.%s)', n.nspname, op.oprname) ORDER BY k.at)
+        FROM unnest(i.indclass::oid[]) WITH ORDINALITY AS k(class, at)
+        JOIN pg_opclass oc ON oc.oid = k.class
+        JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3
+             AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
+        JOIN pg_operator op ON op.oid = ao.amopopr JOIN pg_namespace n ON n.oid = op.oprnamespace),
+       i.indisvalid AND i.indisready AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL,
+       coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
+WHERE i.indrelid = $1 AND i.indisunique AND m.amname = 'btree' ORDER BY i.indisprimary DESC, c.relname";
+
+impl TableColumn {
+    fn of(row: &Row) -> Result<Self, Error> {
+        let (schema, type_name): (&str, &str) = (row.try_get(3)?, row.try_get(4)?);
+        let item: Option<u32> = row.try_get(10)?;
+        let item = match item {
+            Some(oid) => Some((oid, row.try_get(11)?, letter(row, 12)?)),
+            None => None,
+        };
+        let base = CatalogType {
+            oid: row.try_get(5)?,
+            name: row.try_get(6)?,
+            class: letter(row, 7)?,
+            category: letter(row, 8)?,
+            modifier: row.try_get(9)?,
+            item,
+        };
+        Ok(Self {
+            name: row.try_get(0)?,
+            number: row.try_get(1)?,
+            shown: row.try_get(2)?,
+            type_name: name::qualified(schema, type_name),
+            kind: Kind::of(&base),
+            text_is_exact: base.modifier < 0 && matches!(base.category, 'I' | 'U' | 'R' | 'V'),
+            not_null: row.try_get(13)?,
+            has_default: row.try_get(14)?,
+            identity: letter(row, 15)?,
+            generated: row.try_get(16)?,
+        })
+    }
+}
+
+impl UniqueIndex {
+    fn of(row: &Row) -> Result<Self, Error> {
+        let operators: Option<Vec<String>> = row.try_get(2)?;
+        let columns: Vec<i16> = row.try_get(1)?;
+        let operators = operators.unwrap_or_default();
+        Ok(Self {
+            name: row.try_get(0)?,
+            whole: row.try_get::<_, bool>(3)? && operators.len() == columns.len(),
+            columns,
+            operators,
+            nulls_equal: row.try_get(4)?,
+        })
+    }
+}
+
+/// A column of the type `"char"`, which is a byte; none is a space.
+fn letter(row: &Row, column: usize) -> Result<char, Error> {
+    let byte: i8 = row.try_get(column)?;
+    Ok(if byte == 0 { ' ' } else { char::from(byte.cast_unsigned()) })
+}

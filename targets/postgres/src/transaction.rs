@@ -1,0 +1,119 @@
+//! One call, one connection, one transaction; nothing outlives it, so that a pooler may stand in between.
+
+use crate::{
+    classify,
+    connect::{Connection, Connector},
+};
+use hydrant_contract::{ErrorKind, Result, TargetError};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
+
+/// How long a statement waits for a lock before it gives up. Others queue behind a waiting writer, so it is short.
+const LOCK_TIMEOUT: &str = "5s";
+/// How long a statement may run. Batches are sized to take a second or so; past this, something is wrong.
+const STATEMENT_TIMEOUT: &str = "60s";
+/// How long the server keeps the locks of a transaction whose client fell silent (its machine died, say).
+const IDLE_TIMEOUT: &str = "60s";
+
+/// A parameter of a statement with its type, so that no statement needs to be prepared under a name.
+pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// An open transaction. Dropped without [`finish`](Transaction::finish), its connection is closed, and with that it is
+/// rolled back.
+pub(crate) struct Transaction<'c> {
+    connection: Connection,
+    connector: &'c Connector,
+    doing: String,
+}
+
+impl<'c> Transaction<'c> {
+    /// Begins one for the purpose that messages shall name. An idle connection that turns out to be broken is replaced.
+    pub(crate) async fn begin(connector: &'c Connector, doing: String) -> Result<Self> {
+        // With row security off, a policy that would hide rows is an error rather than a silent difference.
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; \
+             SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; \
+             SET LOCAL idle_in_transaction_session_timeout = '{IDLE_TIMEOUT}'; SET LOCAL row_security = off; {PINNED}"
+        );
+        if let Some(connection) = connector.take_idle() {
+            match connection.client.batch_execute(&begin).await {
+                Ok(()) => return Ok(Self { connection, connector, doing }),
+                Err(e) => {
+                    let error = classify::error(format!("{doing} on {}", connection.place), e);
+                    // The server closed it, a restart or a failover say; what another one says counts.
+                    if error.kind() != ErrorKind::Unreachable {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        let connection = connector.open().await?;
+        match connection.client.batch_execute(&begin).await {
+            Ok(()) => Ok(Self { connection, connector, doing }),
+            Err(e) => Err(classify::error(format!("{doing} on {}", connection.place), e)),
+        }
+    }
+
+    /// Commits or rolls back, as the outcome of the work says.
+    pub(crate) async fn finish<T>(self, outcome: Result<T>) -> Result<T> {
+        let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        match (self.connection.client.batch_execute(end).await, outcome) {
+            (Ok(()), outcome) => {
+                self.connector.put_idle(self.connection);
+                outcome
+            }
+            (Err(_), Err(first)) => Err(first),
+            (Err(e), Ok(_)) => Err(self.error(e)),
+        }
+    }
+
+    /// The error of a statement, with what was going on and where.
+    pub(crate) fn error(&self, error: tokio_postgres::Error) -> TargetError {
+        classify::error(self.context(), error)
+    }
+
+    /// What is going on and where.
+    pub(crate) fn context(&self) -> String {
+        format!("{} on {}", self.doing, self.connection.place)
+    }
+
+    pub(crate) fn place(&self) -> &str {
+        &self.connection.place
+    }
+
+    pub(crate) fn client(&self) -> &tokio_postgres::Client {
+        &self.connection.client
+    }
+
+    /// Runs statements that return nothing, in one round trip.
+    pub(crate) async fn run(&self, sql: &str) -> std::result::Result<(), tokio_postgres::Error> {
+        self.connection.client.batch_execute(sql).await
+    }
+
+    /// Runs a query. It must return columns of built-in types only: for others the driver would prepare statements of
+    /// its own under a name, which a pooler gives to somebody else.
+    pub(crate) async fn query(
+        &self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> std::result::Result<Vec<Row>, tokio_postgres::Error> {
+        self.connection.client.query_typed(sql, parameters).await
+    }
+
+    /// Runs a statement and returns the number of rows it touched.
+    pub(crate) async fn execute(
+        &self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+    ) -> std::result::Result<u64, tokio_postgres::Error> {
+        self.connection.client.execute_typed(sql, parameters).await
+    }
+}
+
+/// hydrant's own statements find nothing but the catalog: no function or operator of the same name can be put in front.
+pub(crate) const PINNED: &str = "SET LOCAL search_path = pg_catalog, pg_temp";
+/// While rows are written, the application's triggers run with the path that the account or database has configured, as
+/// they do for the application. All names in statements that write rows are qualified.
+pub(crate) const AS_CONFIGURED: &str = "SET LOCAL search_path TO DEFAULT";
