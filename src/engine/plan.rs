@@ -19,7 +19,7 @@ use crate::{
 };
 use arrow::array::RecordBatch;
 use futures::TryStreamExt;
-use hydrant_contract::{Inspection, Shape, TableSpec, json};
+use hydrant_contract::{Inspection, Shape, TableSpec, ValueType, json};
 use object_store::{local::LocalFileSystem, path::Path};
 use roaring::RoaringTreemap;
 use std::{collections::HashMap, sync::Arc};
@@ -195,10 +195,13 @@ impl Sampler<'_> {
                 let value = |batch: &RecordBatch, row: usize| {
                     let array = batch.column_by_name(&column.name)?;
                     let mut text = String::new();
-                    // What JSON cannot say (NaN) is shown as text.
-                    Some(match json::append(&mut text, array, row, &column.value) {
-                        Ok(()) => serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text)),
-                        Err(error) => serde_json::Value::String(error.to_string()),
+                    let rendered = json::append(&mut text, array, row, &column.value);
+                    Some(match (rendered, &column.value) {
+                        // A JSON reader would make it a float, and lose digits.
+                        (Ok(()), ValueType::Decimal { .. }) if text != "null" => serde_json::Value::String(text),
+                        (Ok(()), _) => serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text)),
+                        // What JSON cannot say (NaN) is shown as text.
+                        (Err(error), _) => serde_json::Value::String(error.to_string()),
                     })
                 };
                 let change = ColumnChange {

@@ -20,8 +20,9 @@ fn local() -> (SyncStore, tempfile::TempDir) {
 }
 
 fn s3() -> SyncStore {
+    let endpoint = required("HYDRANT_TEST_S3");
     let options = [
-        ("endpoint", required("HYDRANT_TEST_S3").as_str()),
+        ("endpoint", endpoint.as_str()),
         ("access_key_id", "test"),
         ("secret_access_key", "testsecret"),
         ("region", "us-east-1"),
