@@ -29,6 +29,7 @@ mod epochs;
 mod load;
 mod modes;
 mod names;
+mod random;
 mod rejects;
 mod tables;
 mod unique;
@@ -44,6 +45,7 @@ pub fn cases() -> Vec<Case> {
         modes::cases(),
         names::cases(),
         values::cases(),
+        random::cases(),
         rejects::cases(),
         unique::cases(),
         load::cases(),

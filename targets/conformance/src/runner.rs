@@ -91,3 +91,156 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         .expect("the system starts two threads")
         .block_on(future)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Clause, Fixture, Held, Value};
+    use hydrant_contract::{
+        Applied, Batch, Capabilities, Checkpoint, Column, Freshness, Inspection, ServerInfo, TableName,
+        TableSpec, Target, ValueType,
+    };
+    use std::sync::Arc;
+
+    /// A rig whose target has transactions and nothing else, and does nothing.
+    struct Poor;
+
+    #[async_trait::async_trait]
+    impl Rig for Poor {
+        fn target(&self) -> Arc<dyn Target> {
+            Arc::new(Self)
+        }
+
+        fn lacks(&self) -> &'static [Need] {
+            &[Need::Locks]
+        }
+
+        fn holds(&self, _: &ValueType) -> bool {
+            false
+        }
+
+        fn table(&self, stem: &str) -> TableName {
+            TableName { schema: None, name: stem.to_owned() }
+        }
+
+        async fn make(&self, _: &TableName, _: &Fixture) {}
+
+        async fn insert(&self, _: &TableName, _: &[&str], _: &[Vec<Value>]) {}
+
+        async fn rows(&self, _: &TableName, _: &[Column]) -> Vec<Vec<Value>> {
+            Vec::new()
+        }
+
+        async fn checkpoint(&self, _: &str) -> Option<Checkpoint> {
+            None
+        }
+
+        async fn freshness(&self, _: &str) -> Option<(u64, Freshness)> {
+            None
+        }
+
+        async fn execute(&self, _: &str) {}
+
+        async fn lock(&self, _: &TableName) -> Held {
+            Box::new(())
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl Target for Poor {
+        fn capabilities(&self) -> Capabilities {
+            Capabilities { transactions: true, schemas: false, unique_columns: false }
+        }
+
+        async fn probe(&self) -> hydrant_contract::Result<ServerInfo> {
+            Ok(ServerInfo { product: String::new(), place: String::new() })
+        }
+
+        async fn inspect(&self, _: &TableSpec) -> hydrant_contract::Result<Inspection> {
+            Ok(Inspection::Absent { statements: Vec::new() })
+        }
+
+        async fn create(&self, _: &TableSpec) -> hydrant_contract::Result<()> {
+            Ok(())
+        }
+
+        async fn claim(&self, _: &str, _: u64) -> hydrant_contract::Result<Option<Checkpoint>> {
+            Ok(None)
+        }
+
+        async fn apply(&self, _: &Batch) -> hydrant_contract::Result<Applied> {
+            Ok(Applied::default())
+        }
+
+        async fn read(
+            &self,
+            spec: &TableSpec,
+            _: &arrow::record_batch::RecordBatch,
+        ) -> hydrant_contract::Result<arrow::record_batch::RecordBatch> {
+            Ok(arrow::record_batch::RecordBatch::new_empty(spec.shape.schema()))
+        }
+    }
+
+    async fn poor() -> Result<Box<dyn Rig>, String> {
+        Ok(Box::new(Poor))
+    }
+
+    async fn absent() -> Result<Box<dyn Rig>, String> {
+        Err("no server at port 1\nwith a second line".to_owned())
+    }
+
+    fn case(name: &'static str, needs: &'static [Need]) -> Case {
+        Case { name, proves: Clause::Apply, needs, body: |_| Box::pin(async {}) }
+    }
+
+    fn names(trials: &[Trial], ignored: bool) -> Vec<&str> {
+        trials.iter().filter(|t| t.has_ignored_flag() == ignored).map(Trial::name).collect()
+    }
+
+    fn failed(trials: Vec<Trial>) -> u64 {
+        let arguments = Arguments { quiet: true, test_threads: Some(1), ..Arguments::default() };
+        libtest_mimic::run(&arguments, trials).num_failed
+    }
+
+    #[test]
+    fn what_the_target_or_the_rig_lacks_is_ignored_with_the_reason() {
+        let all = [
+            case("plain", &[]),
+            case("units", &[Need::Transactions]),
+            case("moves", &[Need::Transactions, Need::UniqueColumns]),
+            case("waits", &[Need::Locks]),
+        ];
+        let trials = trials("poor", &all, true, poor);
+        assert_eq!(names(&trials, false), ["poor::plain", "poor::units"]);
+        let ignored = [
+            "poor::moves (ignored: the target enforces no unique columns)",
+            "poor::waits (ignored: the target has no locks to wait for)",
+        ];
+        assert_eq!(names(&trials, true), ignored);
+        assert_eq!(failed(trials), 0);
+    }
+
+    #[test]
+    fn an_absent_server_is_ignored_unless_it_is_required() {
+        let all = [case("plain", &[])];
+        let optional = trials("gone", &all, false, absent);
+        assert_eq!(names(&optional, true), ["gone::plain (ignored: no server at port 1)"]);
+        assert_eq!(names(&optional, false), [""; 0]);
+        let required = trials("gone", &all, true, absent);
+        assert_eq!(names(&required, false), ["gone::plain"]);
+        assert_eq!(failed(required), 1);
+    }
+
+    #[test]
+    fn no_case_that_can_run_is_a_failure() {
+        assert_eq!(failed(trials("poor", &[], false, poor)), 1);
+        assert_eq!(failed(trials("poor", &[case("waits", &[Need::Locks])], false, poor)), 1);
+    }
+
+    #[test]
+    fn a_case_that_panics_fails() {
+        let wrong =
+            Case { body: |_| Box::pin(async { panic!("the target is wrong") }), ..case("wrong", &[]) };
+        assert_eq!(failed(trials("poor", &[wrong], false, poor)), 1);
+    }
+}

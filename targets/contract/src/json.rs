@@ -10,7 +10,7 @@ use arrow::{
     datatypes::{Float32Type, Float64Type},
     util::display::{ArrayFormatter, FormatOptions},
 };
-use std::fmt::{Display, Write};
+use std::fmt::{Display, LowerExp, Write};
 
 /// Why a value has no JSON form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,11 +116,22 @@ fn string(out: &mut String, text: &str) {
     push(out, serde_json::Value::from(text));
 }
 
-fn finite<F: Copy + Display>(out: &mut String, number: F, is_finite: fn(F) -> bool) -> Result<(), NotJson> {
+/// The shortest digits that name the number; with an exponent where it would have many zeros, since parsers stumble over
+/// hundreds of digits.
+fn finite<F: Copy + Display + LowerExp + Into<f64>>(
+    out: &mut String,
+    number: F,
+    is_finite: fn(F) -> bool,
+) -> Result<(), NotJson> {
     if !is_finite(number) {
         return Err(NotJson::NotFinite(number.to_string()));
     }
-    push(out, number);
+    let size = number.into().abs();
+    if size == 0.0 || (1e-5..1e16).contains(&size) {
+        push(out, number);
+    } else {
+        push(out, format_args!("{number:e}"));
+    }
     Ok(())
 }
 
@@ -157,7 +168,10 @@ mod tests {
         );
         let ints = Int64Array::from(vec![i64::MAX]);
         assert_eq!(json(&ints, &ValueType::Integer(Integer::I64)).as_deref(), Ok("9223372036854775807"));
-        assert!(json(&Float64Array::from(vec![f64::NAN]), &ValueType::Float64).is_err());
+        let float = |number| json(&Float64Array::from(vec![number]), &ValueType::Float64);
+        assert_eq!(float(f64::MAX).as_deref(), Ok("1.7976931348623157e308"));
+        assert_eq!(float(0.1).as_deref(), Ok("0.1"));
+        assert!(float(f64::NAN).is_err());
     }
 
     #[test]

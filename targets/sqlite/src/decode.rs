@@ -113,13 +113,7 @@ pub(crate) fn array(values: &[Found<'_>], value: &ValueType) -> Result<ArrayRef,
                 return Err("a struct without a carrier".into());
             };
             let column = |(name, value): &(String, ValueType)| {
-                let field = |v: &Found<'_>| -> Result<_, String> {
-                    Ok(self::fields(v)?
-                        .iter()
-                        .find(|(n, _)| n == name)
-                        .map_or(Found::Null, |(_, v)| v.clone()))
-                };
-                array(&values.iter().map(field).collect::<Result<Vec<_>, _>>()?, value)
+                array(&values.iter().map(|v| field(v, name)).collect::<Result<Vec<_>, _>>()?, value)
             };
             let columns = fields.iter().map(column).collect::<Result<Vec<_>, _>>()?;
             // A struct without fields does not know its length by itself.
@@ -176,6 +170,10 @@ fn fields<'a, 'b>(found: &'a Found<'b>) -> Result<&'a [(String, Found<'b>)], Str
         Found::Fields(fields) => Ok(fields),
         other => Err(not("a JSON object", other)),
     }
+}
+
+fn field<'b>(found: &Found<'b>, name: &str) -> Result<Found<'b>, String> {
+    Ok(fields(found)?.iter().find(|(n, _)| n == name).map_or(Found::Null, |(_, value)| value.clone()))
 }
 
 fn boolean(found: &Found<'_>) -> Result<bool, String> {

@@ -105,11 +105,11 @@ async fn a_chain_of_rows_moves_up_and_down(rig: &dyn Rig) {
 async fn many_rows_rotate_their_values(rig: &dyn Rig) {
     const ROWS: i64 = 2000;
     let scene = theirs(rig, "rotate", true).await;
-    let fresh: Vec<_> = (6..=ROWS).map(plain).collect();
+    let fresh: Vec<_> = (6..=ROWS).map(|id| with(id, &format!("e{id}"), id + 100_000)).collect();
     scene.write(&[], &fresh, &[]).await;
     let next = |id: i64| id % ROWS + 1;
     let turned: Vec<_> =
-        (1..=ROWS).map(|id| with(id, &format!("e{}", next(id)), next(id) + 100_000)).collect();
+        (1..=ROWS).map(|id| with(id, &format!("e{}", next(id)), next(id) + 200_000)).collect();
     scene.write(&[], &[], &turned).await;
     expect(&scene, &turned).await;
 }
