@@ -145,7 +145,8 @@ async fn conflicts(tx: &Transaction<'_>, plan: &Plan<'_>, batch: &Batch) -> Resu
     if indexes.is_empty() {
         return Ok(refused);
     }
-    tx.run("SAVEPOINT hydrant_attempt").await.map_err(|e| tx.error(e))?;
+    let begin = format!("SAVEPOINT hydrant_attempt; {}", statement::PLAN_FREELY);
+    tx.run(&begin).await.map_err(|e| tx.error(e))?;
     let found = async {
         if let Some(drop) = statement::drop_untouched(plan, batch.spec.mode) {
             tx.execute(&drop, &[]).await?;
@@ -174,7 +175,12 @@ async fn conflicts(tx: &Transaction<'_>, plan: &Plan<'_>, batch: &Batch) -> Resu
     }
     .await;
     match found {
-        Ok(()) => release(tx).await.map(|_| refused),
+        Ok(()) => {
+            if !plan.table.has_triggers {
+                tx.run(statement::LOOK_UP).await.map_err(|e| tx.error(e))?;
+            }
+            release(tx).await.map(|_| refused)
+        }
         Err(e) => {
             // A value that cannot be cast is found out row by row.
             refusal(tx, e)?;

@@ -20,6 +20,8 @@ pub(crate) struct Table {
     pub(crate) relation: char,
     /// `p` permanent, `u` unlogged, `t` temporary.
     pub(crate) persistence: char,
+    /// Whether functions of the application may run when rows are written.
+    pub(crate) has_triggers: bool,
     pub(crate) columns: Vec<TableColumn>,
     pub(crate) indexes: Vec<UniqueIndex>,
 }
@@ -64,7 +66,8 @@ impl Table {
         let (schema, name) = (name::schema_of(table), table.name.as_str());
         let found = tx
             .query(
-                "SELECT c.oid, c.relkind, c.relpersistence FROM pg_class c \
+                "SELECT c.oid, c.relkind, c.relpersistence, c.relkind <> 'r' OR EXISTS \
+                 (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal) FROM pg_class c \
                  JOIN pg_namespace n ON n.oid = c.relnamespace \
                  WHERE n.nspname = $1::text::name AND c.relname = $2::text::name \
                  AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
@@ -82,6 +85,7 @@ impl Table {
             name: name.to_owned(),
             relation: letter(row, 1)?,
             persistence: letter(row, 2)?,
+            has_triggers: row.try_get(3)?,
             columns: columns.iter().map(TableColumn::of).collect::<Result<_, _>>()?,
             indexes: indexes.iter().map(UniqueIndex::of).collect::<Result<_, _>>()?,
         }))

@@ -77,7 +77,8 @@ pub(crate) async fn rows(tx: &Transaction<'_>, batch: &Batch, may_copy: bool) ->
     let plan = plan(tx, &batch.spec, &table)?;
     let straight =
         may_copy && plan.can_copy() && batch.inserts.num_rows() > 0 && batch.spec.mode != Mode::Update;
-    tx.run(&format!("{}; SAVEPOINT hydrant_rows", transaction::AS_CONFIGURED))
+    let how = if table.has_triggers { statement::PLAN_FREELY } else { statement::LOOK_UP };
+    tx.run(&format!("{}; {how}; SAVEPOINT hydrant_rows", transaction::AS_CONFIGURED))
         .await
         .map_err(|e| tx.error(e))?;
     let written = match fast(tx, &plan, batch, straight).await? {

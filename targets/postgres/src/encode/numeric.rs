@@ -268,7 +268,7 @@ mod tests {
             let fit = Fit::Limit(NumericLimit { precision, scale: column_scale });
             binary(&Unscaled::small(value), scale, &fit).is_ok()
         };
-        assert!(fits(123_00, 2, 3, 0) && !fits(123_01, 2, 3, 0) && !fits(1234, 0, 3, 0));
+        assert!(fits(12_300, 2, 3, 0) && !fits(12_301, 2, 3, 0) && !fits(1234, 0, 3, 0));
         assert!(fits(99_999, 3, 5, 3) && !fits(100_000, 3, 5, 3));
         assert!(fits(1200, 0, 2, -2) && !fits(1210, 0, 2, -2) && !fits(12_300, 0, 2, -2));
         assert!(fits(5, 5, 2, 5) && !fits(1, 2, 2, 5) && fits(0, 0, 1, 1));
