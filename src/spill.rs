@@ -42,6 +42,7 @@ pub struct Spill {
 
 /// All fingerprints of an export, to be read by bucket.
 pub struct Fingerprinted {
+    scratch: PathBuf,
     keys: SchemaRef,
     chunks: Vec<Chunk>,
     total: u64,
@@ -123,7 +124,7 @@ impl Spill {
             self.chunks.push(Chunk::Memory { batch, starts });
         }
         let keys = Arc::new(Schema::new(self.schema.fields()[3..].to_vec()));
-        Ok(Fingerprinted { keys, chunks: self.chunks, total: self.total })
+        Ok(Fingerprinted { scratch: self.scratch, keys, chunks: self.chunks, total: self.total })
     }
 
     /// The gathered fingerprints, ordered by partition and within each as they came: one counting sort.
@@ -169,7 +170,7 @@ impl Fingerprinted {
     pub fn bucket(&self, bucket: usize, buckets: usize) -> Result<NewBucket, StoreError> {
         let each = BUCKETS_MAX / buckets;
         let partitions = bucket * each..(bucket + 1) * each;
-        self.gather(partitions).map_err(|e| scratch_error(&std::env::temp_dir(), &e))
+        self.gather(partitions).map_err(|e| scratch_error(&self.scratch, &e))
     }
 
     fn gather(&self, partitions: std::ops::Range<usize>) -> Result<NewBucket, ArrowError> {
@@ -220,7 +221,7 @@ fn partition(hash: u128) -> usize {
 }
 
 /// Memory that an array holds on its own: a slice may share its buffers with others.
-fn sliced_bytes(array: &ArrayRef) -> usize {
+pub(crate) fn sliced_bytes(array: &ArrayRef) -> usize {
     array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
 }
 

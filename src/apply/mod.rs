@@ -25,7 +25,7 @@ use arrow::{
 use exceptions::ExceptionLog;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use hydrant_contract::{
-    Applied, Batch, Checkpoint, Freshness, Mode, Part, Shape, TableSpec, Target, TargetError,
+    Applied, Batch, Checkpoint, ErrorKind, Freshness, Mode, Part, Shape, TableSpec, Target, TargetError,
 };
 use roaring::RoaringTreemap;
 use sizing::Sizing;
@@ -399,6 +399,12 @@ impl ExceptionLog<'_> {
         let mut carried = Vec::new();
         for reject in &applied.rejects {
             let (rows, origins) = unit.part(reject.part);
+            if reject.row >= rows.num_rows() {
+                let message = format!("it rejected row {} of {}", reject.row, rows.num_rows());
+                return Err(
+                    TargetError::new(ErrorKind::Broken, "reading what the target refused", message).into()
+                );
+            }
             if reject.part == Part::Deletes {
                 carried.push(reject.row);
             }

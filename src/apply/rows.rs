@@ -53,6 +53,8 @@ pub fn pick(
             async move {
                 let bytes = store.get(&path).await?;
                 // Decoding is work for a core; it goes on in the background with a few batches of lead.
+                let expected = positions.range_cardinality(range.clone());
+                let missing = StoreError::corrupt(&path, "it has fewer rows than its manifest says");
                 let (send, receive) = tokio::sync::mpsc::channel(4);
                 tokio::task::spawn_blocking(move || {
                     let mut from_here = positions.iter();
@@ -77,9 +79,21 @@ pub fn pick(
                         }
                     }
                 });
+                // Were a part to end early, unnoticed, all later positions would be wrong.
                 Ok(stream::unfold(
-                    receive,
-                    |mut receive| async move { Some((receive.recv().await?, receive)) },
+                    (receive, expected, Some(missing)),
+                    |(mut receive, left, missing)| async move {
+                        match receive.recv().await {
+                            Some(Ok(picked)) => {
+                                let left = left.saturating_sub(picked.positions.len() as u64);
+                                Some((Ok(picked), (receive, left, missing)))
+                            }
+                            Some(Err(error)) => Some((Err(error), (receive, 0, None))),
+                            None => {
+                                missing.filter(|_| left > 0).map(|error| (Err(error), (receive, 0, None)))
+                            }
+                        }
+                    },
                 ))
             }
         })

@@ -35,6 +35,15 @@ impl Run {
         stop: CancellationToken,
         progress: Progress,
     ) -> Result<Exit, Problem> {
+        // A number of deletes is a judgement about one table, and sending everything again is a load on it.
+        let named = self.syncs.names.len();
+        if (self.approve.is_some() && named != 1) || (self.resend && named == 0) {
+            return Err(Problem::Other {
+                message: "--approve is for one named sync, --resend for named syncs".to_owned(),
+                advice: "name it: hydrant run SYNC --approve deletes=N".to_owned(),
+                exit: Exit::Usage,
+            });
+        }
         let config = global.load()?;
         let syncs = self.syncs.choose(&config)?;
         let registry = registry(&config)?;

@@ -13,6 +13,7 @@ use arrow::{
     compute::{concat_batches, take_record_batch},
     datatypes::{Schema, SchemaRef},
 };
+use hydrant_contract::TableSpec;
 use object_store::path::Path as ObjectPath;
 use std::{path::Path, sync::Arc};
 
@@ -60,12 +61,15 @@ impl Base {
         store: &SyncStore,
         sealed: &Sealed,
         published: Option<&Published>,
+        spec: &TableSpec,
         scheme: &Scheme,
-        keys: SchemaRef,
-        forget_rows: bool,
+        resend: bool,
         room: Room<'_>,
     ) -> Result<Self, Failure> {
         let names = store.names().run(sealed.run);
+        let keys = spec.shape.key_schema();
+        // In another mode the rows that the index knows were written by other rules, or not at all.
+        let same_rules = sealed.spec.mode == spec.mode && sealed.spec.deletes == spec.deletes;
         let exceptions = published.map(|p| p.exceptions.clone()).unwrap_or_default();
         let mut carried = Spill::new(keys.clone(), room.memory_bytes / 4, room.scratch);
         let withheld = sealed.changes.deletes_parts.iter().filter(|_| sealed.withheld.is_some());
@@ -97,7 +101,7 @@ impl Base {
             keys,
             carried: carried.finish()?,
             unknown: unknown.finish()?,
-            forget_rows: forget_rows || !sealed.scheme.same_rows(scheme),
+            forget_rows: resend || !same_rules || !sealed.scheme.same_rows(scheme),
         })
     }
 

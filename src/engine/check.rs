@@ -2,7 +2,7 @@
 
 use super::{
     CheckReport, Env, Failure, RunError, Step, place,
-    run::{refuse_managed_mark, same_place_and_key},
+    run::{refuse_reserved, same_place_and_key},
     table_spec,
 };
 use crate::{fingerprint::Scheme, store::History, sync::SyncSpec};
@@ -20,7 +20,7 @@ pub async fn check(env: &Env, sync: &SyncSpec) -> Result<CheckReport, RunError> 
 async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckReport, Failure> {
     let schema = env.source.describe(&sync.model).await?;
     let shape = Shape::of(&schema, sync.key.clone())?;
-    refuse_managed_mark(&schema, &sync.deletes)?;
+    refuse_reserved(&schema, &sync.deletes)?;
     let spec = table_spec(sync, shape);
     same_place_and_key(sync, history, &spec, &Scheme::of(&spec.shape))?;
     let server = env.target.probe().await?;

@@ -70,7 +70,8 @@ struct Found {
 
 impl Compare<'_> {
     pub(super) async fn run(self) -> Result<Compared, Failure> {
-        let fine = bucket_count(self.fingerprints.rows());
+        // At least as fine as what the base needs: keys whose delete is withheld may be far more than the export's.
+        let fine = bucket_count(self.fingerprints.rows().max(self.base.rows()));
         let old = self.base.buckets().unwrap_or(fine);
         let units = old.min(fine);
         let found = Mutex::new(Found::default());
@@ -228,7 +229,10 @@ impl Compare<'_> {
         let Some(first) = batches.first() else { return Ok(None) };
         let path = self.names.deletes_part(number);
         let (schema, rows) = (first.schema(), batches.iter().map(|b| b.num_rows() as u64).sum());
-        let bytes = in_background(&path, move || encode(schema, &batches, Codec::Fingerprints)).await?;
+        let bytes = {
+            let (named, work) = (path.clone(), move || encode(schema, &batches, Codec::Fingerprints));
+            in_background(&path, move || work().map_err(|e| StoreError::corrupt(&named, e))).await?
+        };
         let size = bytes.len() as u64;
         self.store.put(&path, bytes).await?;
         Ok(Some(Part { number, rows, bytes: size }))
@@ -254,7 +258,10 @@ impl Compare<'_> {
             }
         };
         let rows = bucket.hashes.len() as u64;
-        let bytes = in_background(&path, move || bucket.encode()).await?;
+        let bytes = {
+            let named = path.clone();
+            in_background(&path, move || bucket.encode().map_err(|e| StoreError::corrupt(&named, e))).await?
+        };
         let size = bytes.len() as u64;
         self.store.put(&path, bytes).await?;
         found.lock().unwrap_or_else(PoisonError::into_inner).buckets.push(Part { number, rows, bytes: size });

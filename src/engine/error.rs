@@ -55,7 +55,7 @@ pub enum Failure {
     Store(#[from] StoreError),
     /// Another process runs this sync, or took it over.
     #[error(transparent)]
-    Lease(#[from] LeaseError),
+    Lease(LeaseError),
     /// The source.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -138,6 +138,22 @@ pub enum Failure {
         /// What the store knows, in words.
         known: String,
     },
+    /// The target was claimed under a later epoch than the store has come to.
+    #[error(
+        "the target has seen a later epoch of this sync than this store's {epoch} ({said}): the store was restored, emptied or replaced"
+    )]
+    EpochBehind {
+        /// The store's epoch.
+        epoch: u64,
+        /// What the target said.
+        said: String,
+    },
+    /// The query returns a column that hydrant manages itself.
+    #[error("the query returns the column {column:?}, which hydrant manages itself")]
+    Reserved {
+        /// The column.
+        column: String,
+    },
     /// The configuration lacks what a sealed run needs.
     #[error("run {run} is sealed for the target {target:?}, and this sync is configured for another one now")]
     TargetGone {
@@ -149,6 +165,16 @@ pub enum Failure {
     /// Somebody asked to stop.
     #[error("stopped on request")]
     Stopped,
+}
+
+impl From<LeaseError> for Failure {
+    /// What the store says is about the store, also where it says it about a lease.
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Store(error) => Self::Store(error),
+            LeaseError::Held(_) | LeaseError::Lost(_) => Self::Lease(error),
+        }
+    }
 }
 
 impl From<ApplyError> for Failure {
@@ -196,7 +222,7 @@ impl Failure {
                 StoreError::Storage { source, .. } => match source {
                     object_store::Error::PermissionDenied { .. }
                     | object_store::Error::Unauthenticated { .. } => FailureKind::Denied,
-                    object_store::Error::NotFound { .. } => FailureKind::Wrong,
+                    object_store::Error::NotFound { .. } => FailureKind::Broken,
                     _ => FailureKind::Unavailable,
                 },
                 StoreError::Scratch { .. } => FailureKind::Unavailable,
@@ -231,6 +257,8 @@ impl Failure {
             | Self::KeyChanged { .. }
             | Self::TargetReplaced { .. }
             | Self::StoreBehind { .. }
+            | Self::EpochBehind { .. }
+            | Self::Reserved { .. }
             | Self::TargetGone { .. } => FailureKind::Wrong,
             Self::Stopped => FailureKind::Stopped,
         }
@@ -240,6 +268,9 @@ impl Failure {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Store(error) => match error {
+                StoreError::Storage { source: object_store::Error::NotFound { .. }, .. } => {
+                    "an object that a manifest names is gone, by a lifecycle rule perhaps; restore it, or give the sync another name to start afresh"
+                }
                 StoreError::Storage { .. } => {
                     "check that the store is reachable and that its credentials may read, write, list and delete there"
                 }
@@ -297,6 +328,10 @@ impl Failure {
             Self::TargetReplaced { .. } => {
                 "if that is intended, run once with --resend: every row is sent again"
             }
+            Self::EpochBehind { .. } => {
+                "if another store is used for this sync too, give one of them another name; if the store is lost for good, delete the sync's row from hydrant's checkpoint table in the target and run it once with --resend"
+            }
+            Self::Reserved { .. } => "give the column another name in the query with AS",
             Self::StoreBehind { .. } => {
                 "if the store cannot be had back, run once with --resend: every row is sent again; rows that left the query in the meantime stay in the table"
             }

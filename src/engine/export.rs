@@ -5,8 +5,8 @@ use crate::{
     apply::exceptions::key_text,
     carry::{Carrier, CarryError},
     fingerprint::{Fingerprinter, Fingerprints},
-    source::Rows,
-    spill::{Fingerprinted, Spill},
+    source::{Rows, SourceError, SourceErrorKind},
+    spill::{Fingerprinted, Spill, sliced_bytes},
     store::{Codec, Export, Part, RejectRecord, RunNames, StoreError, SyncStore, encode},
     sync::{NullKeys, SyncSpec},
 };
@@ -24,6 +24,8 @@ const PART_ROWS: usize = 131_072;
 const PART_BYTES: usize = 32 << 20;
 /// Parts that are encoded or uploaded at the same time.
 const PARTS_AT_ONCE: usize = 2;
+/// Rows without a key that are kept as rejects; with more the run fails, whatever its ceiling: they are held in memory.
+const NULL_KEYS_MAX: usize = 100_000;
 /// Examples that an error names.
 pub(super) const NAMED: usize = 10;
 
@@ -71,7 +73,7 @@ pub(super) async fn export(
             }
         }
     });
-    let _cancel = AbortOnDrop(&reader);
+    let _cancel = AbortOnDrop(reader.abort_handle());
     while let Some(batch) = tokio::select! {
         batch = receive.recv() => batch,
         () = env.stop.cancelled() => return Err(Failure::Stopped),
@@ -82,7 +84,14 @@ pub(super) async fn export(
         parts.add(batch).await?;
         env.observer.exported(&sync.name, prints.seen);
     }
-    let ceiling = sync.rejects.of(prints.seen);
+    // The stream has ended, but it is complete only if the reader came to its end too: a reader that panicked must not
+    // look like a query that returned fewer rows.
+    reader.await.map_err(|error| SourceError {
+        kind: SourceErrorKind::Broken,
+        message: format!("reading the source stopped in the middle: {error}"),
+        position: None,
+    })?;
+    let ceiling = sync.rejects.of(prints.seen).min(NULL_KEYS_MAX as u64);
     if prints.null_count > 0 && sync.null_keys == NullKeys::Error {
         let rows = prints
             .null_keys
@@ -110,9 +119,9 @@ fn within_the_export(error: CarryError, before: u64) -> CarryError {
     }
 }
 
-struct AbortOnDrop<'a>(&'a tokio::task::JoinHandle<()>);
+struct AbortOnDrop(tokio::task::AbortHandle);
 
-impl Drop for AbortOnDrop<'_> {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -151,7 +160,8 @@ impl Prints<'_> {
             self.null_count += 1;
             // All of them are kept where they become rejects (up to the ceiling, which is checked at the end), otherwise
             // only those that the error names.
-            if self.policy == NullKeys::Error && self.null_keys.len() >= NAMED {
+            let kept = if self.policy == NullKeys::Error { NAMED } else { NULL_KEYS_MAX };
+            if self.null_keys.len() >= kept {
                 continue;
             }
             self.null_keys.push(RejectRecord {
@@ -199,7 +209,7 @@ impl<'a> Parts<'a> {
             return Ok(());
         }
         self.rows += batch.num_rows();
-        self.bytes += batch.get_array_memory_size();
+        self.bytes += batch.columns().iter().map(sliced_bytes).sum::<usize>();
         self.pending.push(batch);
         if self.rows >= PART_ROWS || self.bytes >= PART_BYTES {
             self.flush().await?;
@@ -218,7 +228,9 @@ impl<'a> Parts<'a> {
             (self.to.store.clone(), self.to.names.export_part(number), self.schema.clone());
         // A task of its own: it goes on while the next rows are read.
         let upload = tokio::spawn(async move {
-            let bytes = in_background(&path, move || encode(schema, &batches, Codec::Rows)).await?;
+            let (named, work) = (path.clone(), move || encode(schema, &batches, Codec::Rows));
+            let bytes =
+                in_background(&path, move || work().map_err(|e| StoreError::corrupt(&named, e))).await?;
             let size = bytes.len() as u64;
             store.put(&path, bytes).await?;
             Ok(Part { number, rows, bytes: size })
@@ -241,15 +253,10 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Runs work for a core off the threads that wait.
-pub(super) async fn in_background<T, E>(
+/// Runs work for a core off the threads that wait. `path` is what the work is about.
+pub(super) async fn in_background<T: Send + 'static>(
     path: &object_store::path::Path,
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, StoreError>
-where
-    T: Send + 'static,
-    E: std::fmt::Display + Send + 'static,
-{
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|e| StoreError::corrupt(path, e))?.map_err(|e| StoreError::corrupt(path, e))
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| StoreError::corrupt(path, e))?
 }

@@ -54,11 +54,17 @@ async fn renew(lease: Arc<Mutex<Lease>>, clock: Arc<dyn Clock>, times: LeaseTime
     loop {
         tokio::time::sleep(wait).await;
         let mut lease = lease.lock().await;
-        let now = clock.now();
-        match lease.renew(now).await {
+        let stop_by = lease.stop_by();
+        let left = (stop_by - clock.now()).to_std().unwrap_or_default();
+        // A store that does not answer must not keep this process from noticing that its time is over.
+        let renewed = match tokio::time::timeout(left, lease.renew(clock.now())).await {
+            Ok(renewed) => renewed,
+            Err(_) => Err(LeaseError::Lost(lease.epoch())),
+        };
+        match renewed {
             Ok(()) => wait = third,
-            Err(LeaseError::Store(error)) if now < lease.stop_by() => {
-                tracing::warn!(%error, stop_by = %lease.stop_by(), "the lease could not be renewed, trying again");
+            Err(LeaseError::Store(error)) if clock.now() < stop_by => {
+                tracing::warn!(%error, %stop_by, "the lease could not be renewed, trying again");
                 wait = third / 5;
             }
             Err(error) => {

@@ -7,7 +7,7 @@ use super::{
     compare::{Compare, Compared},
     export::{Destination, Exported, export},
     place,
-    run::{refuse_managed_mark, same_place_and_key, wants_deletes},
+    run::{refuse_reserved, same_place_and_key, wants_deletes},
     table_spec,
 };
 use crate::{
@@ -48,7 +48,7 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
     enter(Step::Inspect);
     let rows = env.source.open(&sync.model).await?;
     let shape = Shape::of(&rows.schema, sync.key.clone())?;
-    refuse_managed_mark(&rows.schema, &sync.deletes)?;
+    refuse_reserved(&rows.schema, &sync.deletes)?;
     let spec = table_spec(sync, shape);
     let scheme = Scheme::of(&spec.shape);
     same_place_and_key(sync, &history, &spec, &scheme)?;
@@ -72,14 +72,13 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
     let exported = export(env, sync, rows, &spec.shape, to, &CancellationToken::new()).await?;
 
     enter(Step::Diff);
-    let keys = spec.shape.key_schema();
     let room = Room { memory_bytes: env.memory_bytes, scratch: &env.scratch };
     let base = match (&history.pending, &history.published) {
-        (Some(sealed), _) => Base::of(&env.store, sealed, None, &scheme, keys, false, room).await?,
+        (Some(sealed), _) => Base::of(&env.store, sealed, None, &spec, &scheme, false, room).await?,
         (None, Some((sealed, published))) => {
-            Base::of(&env.store, sealed, Some(published), &scheme, keys, false, room).await?
+            Base::of(&env.store, sealed, Some(published), &spec, &scheme, false, room).await?
         }
-        (None, None) => Base::none(&env.store, keys)?,
+        (None, None) => Base::none(&env.store, spec.shape.key_schema())?,
     };
     let Exported { export, fingerprints, null_keys } = exported;
     let progress = |done, of| env.observer.compared(&sync.name, done, of);
@@ -97,7 +96,7 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
     .run()
     .await?;
     let deletes = compared.changes.deletes;
-    let figures = Figures { published_rows: base.rows(), exported_rows: export.rows(), deletes };
+    let figures = Figures { published_rows: base.rows(), exported_rows: compared.index.rows(), deletes };
     let withheld = withhold_deletes(&sync.guard, figures, 0);
     let sampler = Sampler { env, store: &store, names, spec: &spec, absent: !ddl.is_empty(), samples };
     let samples = sampler.samples(&export, &compared).await?;
@@ -198,7 +197,9 @@ impl Sampler<'_> {
                     let rendered = json::append(&mut text, array, row, &column.value);
                     Some(match (rendered, &column.value) {
                         // A JSON reader would make it a float, and lose digits.
-                        (Ok(()), ValueType::Decimal { .. }) if text != "null" => serde_json::Value::String(text),
+                        (Ok(()), ValueType::Decimal { .. }) if text != "null" => {
+                            serde_json::Value::String(text)
+                        }
                         (Ok(()), _) => serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text)),
                         // What JSON cannot say (NaN) is shown as text.
                         (Err(error), _) => serde_json::Value::String(error.to_string()),

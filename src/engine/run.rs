@@ -12,11 +12,13 @@ use crate::{
     apply::{Job, Retrying},
     fingerprint::Scheme,
     guard::{Figures, withhold_deletes},
-    store::{Commit, FORMAT, History, LeaseError, Published, RejectRecord, Sealed, StoreError, Withheld},
+    store::{
+        Commit, FORMAT, History, Lease, LeaseError, Published, RejectRecord, Sealed, StoreError, Withheld,
+    },
     sync::SyncSpec,
 };
 use arrow::datatypes::SchemaRef;
-use hydrant_contract::{Checkpoint, Deletes, Inspection, Mode, Shape, TableSpec, Target};
+use hydrant_contract::{Checkpoint, Deletes, ErrorKind, Inspection, Mode, Shape, TableSpec, Target};
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 /// Runs a sync: finishes what an earlier process sealed, then brings the table to the query's present rows.
@@ -84,7 +86,7 @@ impl Held<'_> {
     async fn run(&mut self) -> Result<RunReport, Failure> {
         let mut history = History::load(&self.env.store).await?;
         let rolled_forward = match history.pending.take() {
-            Some(sealed) => Some(Box::new(self.finish(sealed, &mut history).await?)),
+            Some(sealed) => Some(Box::new(self.finish(sealed, &history).await?)),
             None => None,
         };
 
@@ -92,13 +94,18 @@ impl Held<'_> {
         let as_of = self.env.clock.now();
         let rows = self.env.source.open(&self.sync.model).await?;
         let shape = Shape::of(&rows.schema, self.sync.key.clone())?;
-        refuse_managed_mark(&rows.schema, &self.sync.deletes)?;
+        refuse_reserved(&rows.schema, &self.sync.deletes)?;
         let spec = table_spec(self.sync, shape);
         let scheme = Scheme::of(&spec.shape);
-        same_place_and_key(self.sync, &history, &spec, &scheme)?;
         let absent = self.inspect(&spec).await?;
-        let checkpoint = self.target.claim(&self.sync.name, self.keeper.epoch).await?;
-        self.target_remembers(&history, checkpoint.as_ref(), absent)?;
+        let checkpoint = self.claim().await?;
+        // Only from here on does nobody else write: what a late holder sealed before the claim would be missed.
+        let history = History::load(&self.env.store).await?;
+        if history.pending.is_some() {
+            return Err(LeaseError::Lost(self.keeper.epoch).into());
+        }
+        same_place_and_key(self.sync, &history, &spec, &scheme)?;
+        self.target_remembers(&history, None, checkpoint.as_ref(), absent)?;
 
         self.enter(Step::Export);
         let run = self.keeper.epoch;
@@ -132,7 +139,7 @@ impl Held<'_> {
         .await?;
         let figures = Figures {
             published_rows: base.rows(),
-            exported_rows: exported.export.rows(),
+            exported_rows: compared.index.rows(),
             deletes: compared.changes.deletes,
         };
         let withheld = withhold_deletes(&self.sync.guard, figures, self.options.approved_deletes);
@@ -154,10 +161,13 @@ impl Held<'_> {
             index: compared.index,
             changes: compared.changes,
             withheld: withheld.map(|reason| Withheld { reason }),
+            resend: self.options.resend,
             null_keys: exported.null_keys.len() as u64,
         };
         self.env.store.create(&self.env.store.names().manifest(run, Commit::Sealed), &sealed).await?;
-        let mut report = self.apply_and_publish(&sealed, checkpoint.as_ref()).await?.0;
+        self.enter(Step::Apply);
+        let ceiling = self.sync.rejects.of(sealed.export.rows()).saturating_sub(sealed.null_keys);
+        let mut report = self.apply_and_publish(&sealed, None, absent, ceiling).await?;
         let room = 10_usize.saturating_sub(report.rejects.len());
         report.rejects.extend(exported.null_keys.into_iter().take(room));
         report.rolled_forward = rolled_forward;
@@ -165,26 +175,45 @@ impl Held<'_> {
     }
 
     /// Finishes a run that was sealed and not published, from its own files.
-    async fn finish(&mut self, sealed: Sealed, history: &mut History) -> Result<RunReport, Failure> {
+    ///
+    /// Its rejects have no ceiling: its rows cannot be mended any more, and what is refused is tried again by the next run,
+    /// from fresh rows and under the ceiling.
+    async fn finish(&mut self, sealed: Sealed, history: &History) -> Result<RunReport, Failure> {
         self.enter(Step::RollForward);
         if sealed.target != self.sync.target {
             return Err(Failure::TargetGone { run: sealed.run, target: sealed.target });
         }
         tracing::info!(sync = sealed.sync, run = sealed.run, "finishing a run that was sealed before");
-        self.inspect(&sealed.spec).await?;
-        let checkpoint = self.target.claim(&self.sync.name, self.keeper.epoch).await?;
-        let (report, published) = self.apply_and_publish(&sealed, checkpoint.as_ref()).await?;
-        history.published = Some((sealed, published));
-        Ok(report)
+        let absent = self.inspect(&sealed.spec).await?;
+        let checkpoint = self.claim().await?;
+        self.target_remembers(history, Some(&sealed), checkpoint.as_ref(), absent)?;
+        self.apply_and_publish(&sealed, checkpoint.as_ref(), absent, u64::MAX).await
+    }
+
+    /// Takes the target over. If it has seen a later epoch although this lease is in force, the store is the one behind.
+    async fn claim(&self) -> Result<Option<Checkpoint>, Failure> {
+        match self.target.claim(&self.sync.name, self.keeper.epoch).await {
+            Err(error) if error.kind() == ErrorKind::Fenced => {
+                let current = Lease::current(&self.env.store).await?;
+                Err(match current.is_some_and(|(_, record)| record.epoch == self.keeper.epoch) {
+                    true => Failure::EpochBehind { epoch: self.keeper.epoch, said: error.to_string() },
+                    false => error.into(),
+                })
+            }
+            claimed => Ok(claimed?),
+        }
     }
 
     async fn apply_and_publish(
         &mut self,
         sealed: &Sealed,
         last: Option<&Checkpoint>,
-    ) -> Result<(RunReport, Published), Failure> {
-        self.enter(Step::Apply);
-        self.target.create(&sealed.spec).await?;
+        absent: bool,
+        reject_ceiling: u64,
+    ) -> Result<RunReport, Failure> {
+        if absent {
+            self.target.create(&sealed.spec).await?;
+        }
         let observer = self.env.observer.clone();
         let progress = |done, of| observer.applied(&self.sync.name, done, of);
         let job = Job {
@@ -192,7 +221,7 @@ impl Held<'_> {
             sealed,
             target: self.target.as_ref(),
             epoch: self.keeper.epoch,
-            reject_ceiling: self.sync.rejects.of(sealed.export.rows()).saturating_sub(sealed.null_keys),
+            reject_ceiling,
             stop: &self.env.stop,
             lease_lost: &self.keeper.lost,
             progress: &progress,
@@ -200,6 +229,12 @@ impl Held<'_> {
         let outcome = job.apply(last).await?;
 
         self.enter(Step::Publish);
+        // The exceptions belong to what this process applied. Had another one gone on with the run in the meantime, this
+        // would be refused.
+        self.claim().await?;
+        if self.keeper.lost.is_cancelled() {
+            return Err(LeaseError::Lost(self.keeper.epoch).into());
+        }
         let published = Published {
             format: FORMAT,
             sync: sealed.sync.clone(),
@@ -213,7 +248,7 @@ impl Held<'_> {
             .create(&self.env.store.names().manifest(sealed.run, Commit::Published), &published)
             .await?;
         self.lap();
-        let report = RunReport {
+        Ok(RunReport {
             sync: sealed.sync.clone(),
             run: sealed.run,
             base: sealed.base,
@@ -226,15 +261,14 @@ impl Held<'_> {
             batches: outcome.paths,
             seconds: std::mem::take(&mut self.clock),
             rolled_forward: None,
-        };
-        Ok((report, published))
+        })
     }
 
     async fn base(&self, history: &History, scheme: &Scheme, spec: &TableSpec) -> Result<Base, Failure> {
         let keys = spec.shape.key_schema();
         let Some((sealed, published)) = &history.published else { return Base::none(&self.env.store, keys) };
         let room = Room { memory_bytes: self.env.memory_bytes, scratch: &self.env.scratch };
-        Base::of(&self.env.store, sealed, Some(published), scheme, keys, self.options.resend, room).await
+        Base::of(&self.env.store, sealed, Some(published), spec, scheme, self.options.resend, room).await
     }
 
     /// Whether the table is absent; a table that does not fit is a failure.
@@ -249,30 +283,56 @@ impl Held<'_> {
     }
 
     /// Store and target must agree on the last run: the index is only worth something as long as both are those that were
-    /// written to.
+    /// written to. `pending` is the sealed run that is about to be finished, if this is not about a new one.
     fn target_remembers(
         &self,
         history: &History,
+        pending: Option<&Sealed>,
         last: Option<&Checkpoint>,
         absent: bool,
     ) -> Result<(), Failure> {
-        if self.options.resend {
+        let written = last.filter(|checkpoint| checkpoint.batch > 0);
+        let published = history.published.as_ref().map(|(sealed, _)| sealed);
+        let behind = |remembers| {
+            let known =
+                published.map_or_else(|| "no run at all".to_owned(), |sealed| format!("run {}", sealed.run));
+            Failure::StoreBehind { remembers, known }
+        };
+        // A number that was given before, by a store that is lost: the target would take the new run for that one.
+        if let (None, Some(checkpoint)) = (pending, written)
+            && checkpoint.run >= self.keeper.epoch
+        {
+            return Err(behind(checkpoint.run));
+        }
+        if self.options.resend || pending.is_some_and(|sealed| sealed.resend) {
             return Ok(());
         }
-        let published = history.published.as_ref().map(|(sealed, _)| sealed.run);
-        let written = last.filter(|checkpoint| checkpoint.batch > 0).map(|checkpoint| checkpoint.run);
-        if written > published {
-            let known = published.map_or_else(|| "no run at all".to_owned(), |run| format!("run {run}"));
-            return Err(Failure::StoreBehind { remembers: written.unwrap_or_default(), known });
+        let begun =
+            pending.is_some_and(|sealed| written.is_some_and(|checkpoint| checkpoint.run == sealed.run));
+        if written.map(|checkpoint| checkpoint.run) > published.map(|sealed| sealed.run) && !begun {
+            return Err(behind(written.map_or(0, |checkpoint| checkpoint.run)));
         }
-        let Some(published) = published else { return Ok(()) };
+        let Some(published) = published else {
+            return match begun && absent {
+                true => Err(Failure::TargetReplaced {
+                    published: self.keeper.epoch,
+                    remembers: "does not have the table that a sealed run was being written to".to_owned(),
+                }),
+                false => Ok(()),
+            };
+        };
+        let total = published.changes.applied(published.withheld.is_some());
         let remembers = match written {
             _ if absent => "does not have its table any more".to_owned(),
+            _ if begun => return Ok(()),
             None => "has never heard of it".to_owned(),
-            Some(run) if run < published => format!("remembers run {run} as the last"),
+            Some(checkpoint) if checkpoint.run < published.run => {
+                format!("remembers run {} as the last", checkpoint.run)
+            }
+            Some(checkpoint) if checkpoint.next_change < total => "remembers only a part of it".to_owned(),
             Some(_) => return Ok(()),
         };
-        Err(Failure::TargetReplaced { published, remembers })
+        Err(Failure::TargetReplaced { published: published.run, remembers })
     }
 
     fn go_on(&self) -> Result<(), Failure> {
@@ -292,11 +352,11 @@ impl Held<'_> {
     /// Books the time since the last lap on the step that has just been.
     fn lap(&mut self) {
         let name = match self.step {
-            Step::Start | Step::RollForward | Step::Inspect => "inspect",
+            Step::Start | Step::Inspect => "inspect",
             Step::Export => "export",
             Step::Diff => "diff",
             Step::Seal => "seal",
-            Step::Apply => "apply",
+            Step::RollForward | Step::Apply => "apply",
             Step::Publish => "publish",
         };
         *self.clock.entry(name).or_default() += self.since.elapsed().as_secs_f64();
@@ -331,13 +391,16 @@ pub(super) fn wants_deletes(spec: &TableSpec) -> bool {
     }
 }
 
-/// The marking column belongs to hydrant: a query that returns it as well would contradict the mark.
-pub(super) fn refuse_managed_mark(schema: &SchemaRef, deletes: &Deletes) -> Result<(), Failure> {
-    match deletes {
-        Deletes::Soft { column, .. } if schema.field_with_name(column).is_ok() => {
-            Err(hydrant_contract::ShapeError::Twice(column.clone()).into())
-        }
-        _ => Ok(()),
+/// The marking column belongs to hydrant, and so do names in its own files: a query that returned them would contradict it.
+pub(super) fn refuse_reserved(schema: &SchemaRef, deletes: &Deletes) -> Result<(), Failure> {
+    let mark = match deletes {
+        Deletes::Soft { column, .. } => Some(column),
+        Deletes::Hard | Deletes::NullOut | Deletes::Ignore => None,
+    };
+    let reserved = |name: &String| name.starts_with("_hydrant_") || Some(name) == mark;
+    match schema.fields().iter().map(|field| field.name()).find(|name| reserved(name)) {
+        Some(column) => Err(Failure::Reserved { column: column.clone() }),
+        None => Ok(()),
     }
 }
 
@@ -348,16 +411,20 @@ pub(super) fn same_place_and_key(
     spec: &TableSpec,
     scheme: &Scheme,
 ) -> Result<(), Failure> {
-    let Some((last, _)) = &history.published else { return Ok(()) };
-    let (was, now) = (place(&last.target, &last.spec), place(&sync.target, spec));
-    if was != now {
-        return Err(Failure::Moved { was, now });
-    }
-    if !last.scheme.same_keys(scheme) {
-        let keys = |shape: &Shape| {
-            shape.key_columns().map(|c| format!("{} {}", c.name, c.value)).collect::<Vec<_>>().join(", ")
-        };
-        return Err(Failure::KeyChanged { was: keys(&last.spec.shape), now: keys(&spec.shape) });
+    let runs = history.published.iter().map(|(sealed, _)| sealed).chain(&history.pending);
+    for last in runs {
+        let (was, now) = (place(&last.target, &last.spec), place(&sync.target, spec));
+        if was != now {
+            return Err(Failure::Moved { was, now });
+        }
+        // The keys in the index must be the keys of the new batches, to the type that carries them.
+        let carried = |shape: &Shape| shape.key_columns().map(|c| c.value.carrier()).collect::<Vec<_>>();
+        if !last.scheme.same_keys(scheme) || carried(&last.spec.shape) != carried(&spec.shape) {
+            let keys = |shape: &Shape| {
+                shape.key_columns().map(|c| format!("{} {}", c.name, c.value)).collect::<Vec<_>>().join(", ")
+            };
+            return Err(Failure::KeyChanged { was: keys(&last.spec.shape), now: keys(&spec.shape) });
+        }
     }
     Ok(())
 }

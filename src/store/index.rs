@@ -4,7 +4,6 @@ use super::{Codec, StoreError, encode};
 use arrow::{
     array::{Array, AsArray, FixedSizeBinaryArray, RecordBatch, UInt64Array},
     buffer::{Buffer, ScalarBuffer},
-    compute::cast,
     datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type},
 };
 use object_store::path::Path;
@@ -65,15 +64,8 @@ impl Bucket {
         let rows = rows
             .as_primitive_opt::<UInt64Type>()
             .ok_or_else(|| StoreError::corrupt(path, "hashes of another type"))?;
-        let keys_found = keys
-            .fields()
-            .iter()
-            .map(|field| {
-                let array = column(field.name())?;
-                // The query may carry the same keys in another precision by now.
-                cast(array, field.data_type()).map_err(|e| StoreError::corrupt(path, e))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let keys_found =
+            keys.fields().iter().map(|field| column(field.name()).cloned()).collect::<Result<Vec<_>, _>>()?;
         let keys =
             RecordBatch::try_new(keys.clone(), keys_found).map_err(|e| StoreError::corrupt(path, e))?;
         Ok(Self { hashes: hashes_of(hashes), rows: rows.values().to_vec(), keys })

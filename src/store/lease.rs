@@ -141,23 +141,37 @@ impl Lease {
     }
 
     async fn advance(&mut self, record: LeaseRecord) -> Result<(), LeaseError> {
-        let number = self.number + 1;
-        match self.store.create(&self.store.names().lease(number), &record).await {
-            Ok(()) => {}
-            Err(StoreError::Taken { .. }) => return Err(LeaseError::Lost(record.epoch)),
-            Err(error) => return Err(error.into()),
+        loop {
+            let number = self.number + 1;
+            let path = self.store.names().lease(number);
+            match self.store.create(&path, &record).await {
+                Ok(()) => {}
+                Err(StoreError::Taken { .. }) => {
+                    // An earlier renewal of our own may have landed although its answer was lost: go on from there.
+                    let there: LeaseRecord = self.store.read(&path).await?;
+                    if there.nonce != record.nonce {
+                        return Err(LeaseError::Lost(record.epoch));
+                    }
+                    (self.number, self.record) = (number, there);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            if highest(&self.store).await? != Some(number) {
+                return Err(LeaseError::Lost(record.epoch));
+            }
+            (self.number, self.record) = (number, record);
+            self.forget_old().await;
+            return Ok(());
         }
-        if highest(&self.store).await? != Some(number) {
-            return Err(LeaseError::Lost(record.epoch));
-        }
-        (self.number, self.record) = (number, record);
-        self.forget_old().await
     }
 
-    async fn forget_old(&self) -> Result<(), LeaseError> {
-        match self.number.checked_sub(KEPT) {
-            Some(old) if old > 0 => Ok(self.store.delete(&self.store.names().lease(old)).await?),
-            _ => Ok(()),
+    /// Removes what is long superseded. The lease is held whether or not that succeeds.
+    async fn forget_old(&self) {
+        if let Some(old) = self.number.checked_sub(KEPT).filter(|old| *old > 0)
+            && let Err(error) = self.store.delete(&self.store.names().lease(old)).await
+        {
+            tracing::debug!(%error, "an old lease was not removed");
         }
     }
 }
@@ -221,6 +235,16 @@ mod tests {
             "its number is free again, but not the highest"
         );
         new.renew(at(143)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_renewal_whose_answer_was_lost_is_recognised() {
+        let store = store();
+        let mut lease = take(&store, 0).await.unwrap();
+        let mut unheard = lease.clone();
+        unheard.renew(at(20)).await.unwrap();
+        lease.renew(at(25)).await.unwrap();
+        assert_eq!((lease.number, lease.record.expires), (3, at(85)));
     }
 
     #[tokio::test]

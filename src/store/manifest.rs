@@ -40,6 +40,9 @@ pub struct Sealed {
     pub changes: Changes,
     /// Set if the deletes are not applied in this run.
     pub withheld: Option<Withheld>,
+    /// Whether every row is sent again, because the target was not the one that was written to.
+    #[serde(default)]
+    pub resend: bool,
     /// Rows whose key is NULL and that were rejected for it.
     pub null_keys: u64,
 }

@@ -51,8 +51,12 @@ fn withheld_deletes_stay_known_and_upserts_go_on_until_they_are_approved() {
         assert_eq!(project.query("SELECT name FROM items WHERE id = 5"), ["changed"]);
 
         assert_eq!(project.run(&["run"]).code, 3, "they are withheld again");
-        assert_eq!(project.run(&["run", "--approve", "deletes=19"]).code, 3, "an approval is a ceiling");
-        project.ok(&["run", "--approve", "deletes=20"]);
+        assert_eq!(
+            project.run(&["run", "items", "--approve", "deletes=19"]).code,
+            3,
+            "an approval is a ceiling"
+        );
+        project.ok(&["run", "items", "--approve", "deletes=20"]);
         assert_eq!(count(&project), "81");
         let report = project.report();
         assert_eq!((&report["unchanged"], &report["deletes"]), (&81.into(), &0.into()));

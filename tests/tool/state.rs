@@ -19,7 +19,7 @@ fn a_table_that_vanished_is_not_taken_for_up_to_date() {
         let ran = project.run(&["run"]);
         assert_eq!(ran.code, 9, "{}", ran.all());
         assert!(ran.stderr.contains("does not have its table any more"), "{}", ran.stderr);
-        project.ok(&["run", "--resend"]);
+        project.ok(&["run", "items", "--resend"]);
         assert_eq!(project.query("SELECT * FROM items ORDER BY id"), ["1|one", "2|two"]);
         project.ok(&["run"]);
     });
@@ -38,7 +38,7 @@ fn a_database_restored_from_an_older_backup_is_noticed() {
         let ran = project.run(&["run"]);
         assert_eq!(ran.code, 9, "{}", ran.all());
         assert!(ran.stderr.contains("the target remembers run 1 as the last"), "{}", ran.stderr);
-        project.ok(&["run", "--resend"]);
+        project.ok(&["run", "items", "--resend"]);
         assert_eq!(project.query("SELECT name FROM items WHERE id = 2"), ["changed"]);
     });
 }
