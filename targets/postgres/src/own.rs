@@ -148,7 +148,7 @@ pub(crate) async fn claim(tx: &Transaction<'_>, sync: &str, epoch: u64) -> Resul
         .await
         .map_err(|e| tx.error(e))?;
     let row = rows.first().ok_or_else(|| unclaimed(tx, sync))?;
-    let seen: i64 = row.get(0);
+    let seen: i64 = row.try_get(0).map_err(|e| tx.error(e))?;
     if seen > new {
         return Err(fenced(tx, sync, seen, epoch));
     }
@@ -157,8 +157,11 @@ pub(crate) async fn claim(tx: &Transaction<'_>, sync: &str, epoch: u64) -> Resul
             .await
             .map_err(|e| tx.error(e))?;
     }
-    let number = |column: usize| row.get::<_, Option<i64>>(column).map(i64::unsigned_abs);
-    let written = (number(1), number(2), number(3), number(4));
+    let number = |column: usize| {
+        let number = row.try_get::<_, Option<i64>>(column).map_err(|e| tx.error(e))?;
+        Ok(number.map(i64::unsigned_abs))
+    };
+    let written = (number(1)?, number(2)?, number(3)?, number(4)?);
     let (Some(run), Some(batch), Some(first_change), Some(next_change)) = written else { return Ok(None) };
     Ok(Some(Checkpoint { sync: sync.to_owned(), run, epoch, batch, first_change, next_change }))
 }
@@ -171,7 +174,8 @@ pub(crate) async fn guard(tx: &Transaction<'_>, checkpoint: &Checkpoint) -> Resu
         .query("SELECT epoch FROM hydrant.checkpoint WHERE sync = $1 FOR UPDATE", &[(&sync, Type::TEXT)])
         .await
         .map_err(|e| tx.error(e))?;
-    match rows.first().map(|row| row.get::<_, i64>(0)) {
+    let seen = rows.first().map(|row| row.try_get::<_, i64>(0)).transpose().map_err(|e| tx.error(e))?;
+    match seen {
         Some(seen) if seen == epoch => Ok(()),
         Some(seen) if seen > epoch => Err(fenced(tx, sync, seen, checkpoint.epoch)),
         Some(_) | None => Err(unclaimed(tx, sync)),
