@@ -10,40 +10,40 @@ use std::{
 };
 
 /// A folder with `hydrant.yml`, a model and its data.
-pub struct Project {
+pub(crate) struct Project {
     folder: tempfile::TempDir,
-    pub database: Database,
+    pub(crate) database: Database,
     environment: BTreeMap<String, String>,
 }
 
 /// The target of a project, looked into by the database's own command line program.
-pub enum Database {
+pub(crate) enum Database {
     Sqlite(PathBuf),
     Postgres { url: String },
 }
 
 /// What the binary printed, and how it ended.
-pub struct Ran {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Databases that a test runs on, one after the other.
-pub fn everywhere(test: impl Fn(fn() -> Project)) {
+pub(crate) fn everywhere(test: impl Fn(fn() -> Project)) {
     test(Project::sqlite);
     test(Project::postgres);
 }
 
 impl Project {
-    pub fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let database = Database::Sqlite(folder.path().join("app.db"));
         Self::new(folder, database, "{ type: sqlite, path: app.db }")
     }
 
     /// In a database of its own.
-    pub fn postgres() -> Self {
+    pub(crate) fn postgres() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let server = postgres_server();
         let name = format!("tool_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -68,7 +68,7 @@ impl Project {
     }
 
     /// One sync named `items`, from `items.csv` into the table `items`, with these settings.
-    pub fn sync(&self, settings: &str) {
+    pub(crate) fn sync(&self, settings: &str) {
         let target = &self.environment["TARGET"];
         let settings = settings.replace('\n', "\n    ");
         self.write(
@@ -82,53 +82,53 @@ impl Project {
         );
     }
 
-    pub fn model(&self, sql: &str) {
+    pub(crate) fn model(&self, sql: &str) {
         self.write("items.sql", sql);
     }
 
     /// The rows of the model's table.
-    pub fn items(&self, csv: &str) {
+    pub(crate) fn items(&self, csv: &str) {
         self.write("items.csv", csv);
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).expect("a file in the project");
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).expect("a file in the project")
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn env(&mut self, name: &str, value: &str) {
+    pub(crate) fn env(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         hydrant(self.folder.path(), arguments, &self.environment)
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(&self.command(arguments).output().expect("the binary starts"))
     }
 
     /// Runs and expects success.
-    pub fn ok(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> Ran {
         let ran = self.run(arguments);
         assert_eq!(ran.code, 0, "{arguments:?} failed:\n{}{}", ran.stdout, ran.stderr);
         ran
     }
 
     /// `run --output json`, with the report of the one sync.
-    pub fn report(&self) -> serde_json::Value {
+    pub(crate) fn report(&self) -> serde_json::Value {
         let ran = self.run(&["run", "--output", "json"]);
         ran.json()["syncs"][0].take()
     }
 
-    pub fn start(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -137,13 +137,13 @@ impl Project {
     }
 
     /// Rows as the database's own program prints them, columns parted by `|`.
-    pub fn query(&self, sql: &str) -> Vec<String> {
+    pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         self.database.query(sql)
     }
 }
 
 /// The binary, in a folder, with nothing from outside but what is given.
-pub fn hydrant(folder: &Path, arguments: &[&str], environment: &BTreeMap<String, String>) -> Command {
+pub(crate) fn hydrant(folder: &Path, arguments: &[&str], environment: &BTreeMap<String, String>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hydrant"));
     command.current_dir(folder).args(arguments).envs(environment);
     command.env_remove("RUST_LOG").env_remove("HYDRANT_CONFIG").env("NO_COLOR", "1");
@@ -151,7 +151,7 @@ pub fn hydrant(folder: &Path, arguments: &[&str], environment: &BTreeMap<String,
 }
 
 impl Ran {
-    pub fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -159,20 +159,20 @@ impl Ran {
         }
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| {
             panic!("standard output is not JSON ({e}):\n{}\n{}", self.stdout, self.stderr)
         })
     }
 
     /// Everything that was printed.
-    pub fn all(&self) -> String {
+    pub(crate) fn all(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 }
 
 impl Database {
-    pub fn query(&self, sql: &str) -> Vec<String> {
+    pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         match self {
             Self::Sqlite(path) => {
                 // The first look makes an empty database. A writer in another process may be about to commit.
@@ -183,7 +183,7 @@ impl Database {
     }
 
     /// The table in which hydrant keeps its checkpoints.
-    pub fn checkpoints(&self) -> &'static str {
+    pub(crate) fn checkpoints(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "hydrant_checkpoint",
             Self::Postgres { .. } => "hydrant.checkpoint",
@@ -191,7 +191,7 @@ impl Database {
     }
 
     /// The table that tells how fresh tables are.
-    pub fn freshness(&self) -> &'static str {
+    pub(crate) fn freshness(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "hydrant_freshness",
             Self::Postgres { .. } => "hydrant.freshness",
@@ -199,7 +199,7 @@ impl Database {
     }
 }
 
-pub fn psql(url: &str, sql: &str) -> Vec<String> {
+pub(crate) fn psql(url: &str, sql: &str) -> Vec<String> {
     lines(Command::new("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql]))
 }
 
@@ -210,17 +210,17 @@ fn lines(command: &mut Command) -> Vec<String> {
 }
 
 /// URL of the server that `./test` starts.
-pub fn postgres_server() -> String {
+pub(crate) fn postgres_server() -> String {
     required("HYDRANT_TEST_POSTGRES")
 }
 
-pub fn required(name: &str) -> String {
+pub(crate) fn required(name: &str) -> String {
     std::env::var(name)
         .unwrap_or_else(|_| panic!("{name} is not set: run the tests by ./test, which starts the servers"))
 }
 
 /// Waits for something that another process brings about.
-pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     let since = Instant::now();
     while !happened() {
         assert!(since.elapsed() < Duration::from_secs(60), "{what} did not happen within a minute");
@@ -229,7 +229,7 @@ pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
 }
 
 /// Sends a signal to a process that a test has started.
-pub fn signal(child: &Child, signal: &str) {
+pub(crate) fn signal(child: &Child, signal: &str) {
     let status = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
     assert!(status.expect("kill").success());
 }
