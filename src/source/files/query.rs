@@ -3,10 +3,7 @@
 use super::query_error::{find_word, list, nearest, planning_error, query_error, second_statement, start};
 use crate::source::{Model, SourceError};
 use datafusion::{
-    common::{
-        TableReference,
-        tree_node::TreeNodeRecursion,
-    },
+    common::{TableReference, tree_node::TreeNodeRecursion},
     execution::{SessionState, context::SQLOptions},
     logical_expr::LogicalPlan,
     sql::{
