@@ -183,6 +183,37 @@ async fn names_are_taken_as_they_are_written() {
 }
 
 #[tokio::test]
+async fn the_documentation_says_the_truth_about_sql() {
+    let files = Fixture::new().table("t", "t.csv");
+    files.write("t.csv", "id,zip,note\n1,007,\"\"\n2,010,x\n2,011,\n");
+    for (sql, expected) in [
+        ("SELECT arrow_typeof(zip) AS v FROM t LIMIT 1", "Int64"),
+        ("SELECT COUNT(*) AS v FROM t WHERE note IS NULL", "2"),
+        ("SELECT 9223372036854775807 + id AS v FROM t LIMIT 1", "-9223372036854775808"),
+        ("SELECT SUM(CAST(9223372036854775807 AS DECIMAL(38,0))) AS v FROM t", "27670116110564327421"),
+        ("SELECT id::TEXT AS v FROM t LIMIT 1", "1"),
+        ("SELECT TRY_CAST(note AS BIGINT) AS v FROM t WHERE note = 'x'", "null"),
+        ("SELECT array_agg(zip ORDER BY zip DESC) AS v FROM t", "[11, 10, 7]"),
+        ("SELECT array_length([id, zip]) AS v FROM t LIMIT 1", "2"),
+        ("SELECT named_struct('city', note, 'zip', zip) AS v FROM t WHERE note = 'x'", "{city: x, zip: 10}"),
+        ("SELECT CAST('2026-01-02T03:04:05+01:00' AS TIMESTAMPTZ) AS v", "2026-01-02T02:04:05Z"),
+        ("SELECT CAST('2026-01-02 03:04:05' AS TIMESTAMP) AS v", "2026-01-02T03:04:05"),
+        ("SELECT to_timestamp('02.01.2026', '%d.%m.%Y') AS v", "2026-01-02T00:00:00"),
+        (
+            "SELECT zip AS v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY id ORDER BY zip DESC) AS n FROM t) x \
+             WHERE n = 1 AND id = 2",
+            "11",
+        ),
+    ] {
+        let (_, batches) = files.rows(sql).await;
+        let options = arrow::util::display::FormatOptions::new().with_null("null");
+        let batch = batches.iter().find(|batch| batch.num_rows() > 0).unwrap();
+        let column = arrow::util::display::ArrayFormatter::try_new(batch.column(0), &options).unwrap();
+        assert_eq!(column.value(0).to_string(), expected, "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn empty_files_have_no_rows() {
     let mut files = Fixture::new();
     files.write("header.csv", "id,name\n");
