@@ -198,7 +198,7 @@ async fn the_documentation_says_the_truth_about_sql() {
         ("SELECT named_struct('city', note, 'zip', zip) AS v FROM t WHERE note = 'x'", "{city: x, zip: 10}"),
         ("SELECT CAST('2026-01-02T03:04:05+01:00' AS TIMESTAMPTZ) AS v", "2026-01-02T02:04:05Z"),
         ("SELECT CAST('2026-01-02 03:04:05' AS TIMESTAMP) AS v", "2026-01-02T03:04:05"),
-        ("SELECT to_timestamp('02.01.2026', '%d.%m.%Y') AS v", "2026-01-02T00:00:00"),
+        ("SELECT to_timestamp('02.01.2026', '%d.%m.%Y') AS v", "2026-01-02T00:00:00Z"),
         (
             "SELECT zip AS v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY id ORDER BY zip DESC) AS n FROM t) x \
              WHERE n = 1 AND id = 2",

@@ -181,6 +181,8 @@ impl Inner {
         options.sql_parser.enable_ident_normalization = false;
         // 0.1 means 0.1.
         options.sql_parser.parse_float_as_decimal = true;
+        // Without a zone here, TIMESTAMPTZ would mean a time without a zone.
+        options.execution.time_zone = Some("UTC".to_owned());
         // Positions for messages.
         options.sql_parser.collect_spans = true;
         // One sort that spills, rather than several whose merge finds no memory left for itself.
