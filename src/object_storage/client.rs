@@ -176,11 +176,16 @@ fn build<S: ObjectStore>(
     Err(StorageError::misconfigured(message))
 }
 
+/// Shorter values are no secrets, and blotting out every `r` would leave a message that nobody can read.
+const SECRET_LENGTH_MIN: usize = 4;
+
 /// The text of an error, with what stands in the options blotted out.
 fn without_values(error: &object_store::Error, options: &StorageOptions) -> String {
     // What the client wraps around it ("Generic S3 error") helps nobody.
     let mut text = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    for value in options.values().map(crate::secret::Secret::expose).filter(|value| !value.is_empty()) {
+    for value in
+        options.values().map(crate::secret::Secret::expose).filter(|value| value.len() >= SECRET_LENGTH_MIN)
+    {
         text = text.replace(value, "***");
     }
     text

@@ -66,7 +66,9 @@ fn of_causes(error: &object_store::Error) -> Option<StorageErrorKind> {
         if let Some(io) = error.downcast_ref::<io::Error>() {
             match io.kind() {
                 io::ErrorKind::PermissionDenied => return Some(StorageErrorKind::Denied),
-                io::ErrorKind::NotFound => return Some(StorageErrorKind::Missing),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                    return Some(StorageErrorKind::Missing);
+                }
                 _ => {}
             }
         }
@@ -74,10 +76,13 @@ fn of_causes(error: &object_store::Error) -> Option<StorageErrorKind> {
     }
     // The type that carries the status is private to the client.
     let text = error.to_string();
-    let status = text.split_once("non-2xx status code: ").and_then(|(_, rest)| rest.get(..3));
-    status
-        .is_some_and(|status| status.starts_with('5') || status == "429")
-        .then_some(StorageErrorKind::Unreachable)
+    let (_, rest) = text.split_once("status code: ")?;
+    match rest.get(..3)?.parse::<u16>().ok()? {
+        404 => Some(StorageErrorKind::Missing),
+        401 | 403 => Some(StorageErrorKind::Denied),
+        408 | 429 | 500..600 => Some(StorageErrorKind::Unreachable),
+        _ => None,
+    }
 }
 
 /// The error in few words: the innermost cause, or what the server's answer says.
@@ -123,6 +128,7 @@ mod tests {
             (generic(io::Error::from(io::ErrorKind::PermissionDenied)), StorageErrorKind::Denied),
             (generic(io::Error::from(io::ErrorKind::NotFound)), StorageErrorKind::Missing),
             (generic("Server returned non-2xx status code: 503 Slow Down"), StorageErrorKind::Unreachable),
+            (generic("Server returned non-2xx status code: 404 Not Found"), StorageErrorKind::Missing),
             (generic("Server returned non-2xx status code: 400 Bad Request"), StorageErrorKind::Broken),
         ] {
             assert_eq!(StorageErrorKind::of(&error), kind, "{error}");

@@ -88,7 +88,7 @@ fn explain(error: &DataFusionError, file: Option<&FileError>) -> (SourceErrorKin
             ),
         ),
         E::ArrowError(..) | E::ParquetError(_) | E::Execution(_) | E::External(_) => {
-            (SourceErrorKind::Data, without_values(&innermost(error), file))
+            (SourceErrorKind::Data, without_values(first_line(&innermost(error)), file))
         }
         E::Plan(_) | E::SchemaError(..) | E::SQL(..) | E::NotImplemented(_) | E::Configuration(_) => {
             (SourceErrorKind::Query, first_line(&root.message()).to_owned())
@@ -103,13 +103,13 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 }
 
 /// The text of the last cause, without what the layers above it say of its type.
-fn innermost(error: &DataFusionError) -> String {
+pub(super) fn innermost(error: &DataFusionError) -> String {
     let last = chain(error).last().unwrap_or(error);
     let text = match last.downcast_ref::<DataFusionError>() {
         Some(error) => error.message().into_owned(),
         None => last.to_string(),
     };
-    let mut text = first_line(&text);
+    let mut text = text.as_str();
     while let Some(rest) = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) {
         text = rest;
     }
@@ -146,7 +146,7 @@ fn without_values(message: &str, file: Option<&FileError>) -> String {
             column.parse().ok().and_then(|at: usize| file?.schema.fields().get(at).map(|f| f.name().clone()));
         let column = name.unwrap_or_else(|| format!("number {column}"));
         return format!(
-            "line {line}, column {column}: the value is not {wanted}, which the records before it are; hydrant guesses \
+            "record {line}, column {column}: the value is not {wanted}, which the records before it are; hydrant guesses \
              types from the first {} records",
             super::format::RECORDS_GUESSED_FROM
         );

@@ -63,7 +63,7 @@ impl Place {
             return Err(SourceError {
                 kind: SourceErrorKind::Data,
                 message: format!(
-                    "table {table}: {} is a {format} table; read file by file it would show rows that were deleted \
+                    "table {table}: {} is managed by {format}; read file by file it would show rows that were deleted \
                      or replaced. Export it as plain Parquet, or name its live files with a pattern",
                     self.written
                 ),
@@ -90,11 +90,6 @@ impl Place {
         self.glob
             .as_ref()
             .map_or_else(|| root.clone(), |glob| format!("{}/{glob}", root.trim_end_matches('/')))
-    }
-
-    /// Whether the place is the file itself, and not a folder or pattern.
-    pub(super) fn is_exactly(&self, file: &Path) -> bool {
-        self.glob.is_none() && self.root == *file
     }
 
     /// Whether the place is a folder, where files of no known format are passed over.

@@ -4,6 +4,7 @@
 //! table has ([`locate`]), how to read them ([`format`], [`schema`], [`table`]), what a model may do ([`query`]), and its
 //! errors are put into words ([`query_error`] for the query, [`error`] for the data).
 
+mod engine;
 mod error;
 mod format;
 mod locate;
@@ -30,11 +31,17 @@ use datafusion::{
         object_store::ObjectStoreUrl,
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
-    physical_plan::{ExecutionPlan, execute_stream},
+    physical_plan::ExecutionPlan,
     prelude::{SessionConfig, SessionContext},
 };
+use engine::Engine;
 use locate::Place;
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, thread::available_parallelism};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    path::PathBuf,
+    sync::Arc,
+    thread::available_parallelism,
+};
 
 /// Rows per batch: large enough that what is done once per batch costs nothing, small enough that a batch of wide rows
 /// still fits a processor's cache.
@@ -45,7 +52,7 @@ const BATCH_ROWS: usize = 8192;
 const MEMORY_BYTES: u64 = 256 << 20;
 
 /// The share of the memory that each sort keeps free for merging what it spilled: one in this many.
-const SORT_RESERVE_PART: u64 = 16;
+const SORT_RESERVE_PART: u64 = 8;
 
 /// How many partitions at most a query that makes its own order is cut into. Each needs its share of the memory, and past
 /// four the target, not the source, is what a run waits for.
@@ -55,11 +62,26 @@ const PARTITIONS_MAX: usize = 4;
 ///
 /// Columns, tables and aliases are taken as they are written: upper and lower case count, quoted or not.
 pub struct FilesSource {
+    inner: Arc<Inner>,
+    engine: Arc<Engine>,
+}
+
+/// What a query needs to know of its source.
+#[derive(Clone)]
+struct Inner {
     tables: BTreeMap<String, (FileTable, Place)>,
     /// Clients, by what names their bucket or the local disk.
     storages: BTreeMap<String, Storage>,
     memory_bytes: u64,
     scratch: Option<PathBuf>,
+}
+
+/// A query that is ready to run.
+struct Planned {
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    /// Whether its rows shall come in the order of the files.
+    in_order: bool,
 }
 
 impl FilesSource {
@@ -78,31 +100,34 @@ impl FilesSource {
             };
             let place = Place::of(&table.location).map_err(wrong)?;
             let base = place.base.to_string();
-            if !storages.contains_key(&base) {
-                let storage = connect(&Location::Url(base.clone()), &spec.options).map_err(wrong)?;
-                storages.insert(base, storage);
+            if let Entry::Vacant(vacant) = storages.entry(base) {
+                let location = Location::Url(vacant.key().clone());
+                vacant.insert(connect(&location, &spec.options).map_err(wrong)?);
             }
             tables.insert(name.clone(), (table.clone(), place));
         }
-        Ok(Self { tables, storages, memory_bytes: MEMORY_BYTES, scratch: None })
+        let inner = Inner { tables, storages, memory_bytes: MEMORY_BYTES, scratch: None };
+        Ok(Self { inner: Arc::new(inner), engine: Arc::new(Engine::new()?) })
     }
 
     /// How much memory, in bytes, the sorts, joins and aggregates of one query may use before they spill to disk.
     #[must_use]
     pub fn memory_bytes(mut self, bytes: u64) -> Self {
-        self.memory_bytes = bytes;
+        Arc::make_mut(&mut self.inner).memory_bytes = bytes;
         self
     }
 
     /// The folder for what is spilled; the system's temporary folder if not set. It is left as it was found.
     #[must_use]
     pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.scratch = Some(folder.into());
+        Arc::make_mut(&mut self.inner).scratch = Some(folder.into());
         self
     }
+}
 
+impl Inner {
     /// The plan of a model, over the files that are there now.
-    async fn plan(&self, model: &Model) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), SourceError> {
+    async fn plan(&self, model: &Model) -> Result<Planned, SourceError> {
         let mut session = SessionStateBuilder::new_with_default_features()
             .with_config(self.config())
             .with_runtime_env(self.runtime()?)
@@ -115,7 +140,8 @@ impl FilesSource {
             self.register(name, &context).await?;
         }
         let plan = query::plan(&session, statement, model).await?;
-        let partitions = match query::keeps_file_order(&plan) {
+        let in_order = query::keeps_file_order(&plan);
+        let partitions = match in_order {
             // Files are then read one after the other, each from its first row to its last.
             true => 1,
             false => available_parallelism().map_or(1, |cores| cores.get().min(PARTITIONS_MAX)),
@@ -125,7 +151,7 @@ impl FilesSource {
             .create_physical_plan(&plan)
             .await
             .map_err(|error| query_error::planning_error(model, &error))?;
-        Ok((plan, Arc::new(TaskContext::from(&session))))
+        Ok(Planned { plan, context: Arc::new(TaskContext::from(&session)), in_order })
     }
 
     async fn register(&self, name: &str, context: &SessionContext) -> Result<(), SourceError> {
@@ -155,8 +181,12 @@ impl FilesSource {
         options.sql_parser.enable_ident_normalization = false;
         // 0.1 means 0.1.
         options.sql_parser.parse_float_as_decimal = true;
+        // Without a zone here, TIMESTAMPTZ would mean a time without a zone.
+        options.execution.time_zone = Some("UTC".to_owned());
         // Positions for messages.
         options.sql_parser.collect_spans = true;
+        // One sort that spills, rather than several whose merge finds no memory left for itself.
+        options.optimizer.repartition_sorts = false;
         options.execution.sort_spill_reservation_bytes =
             usize::try_from(self.memory_bytes / SORT_RESERVE_PART).unwrap_or(usize::MAX);
         config
@@ -185,14 +215,19 @@ impl FilesSource {
 #[async_trait]
 impl Source for FilesSource {
     async fn describe(&self, model: &Model) -> Result<SchemaRef, SourceError> {
-        let (plan, _) = self.plan(model).await?;
-        Ok(plan.schema())
+        let (inner, model) = (Arc::clone(&self.inner), model.clone());
+        let planned = self.engine.run(async move { inner.plan(&model).await }).await?;
+        Ok(planned.plan.schema())
     }
 
     async fn open(&self, model: &Model) -> Result<Rows, SourceError> {
-        let (plan, context) = self.plan(model).await?;
-        let schema = plan.schema();
-        let rows = execute_stream(plan, context).map_err(|error| error::data_error(&error))?;
-        Ok(Rows { schema, batches: stream::running(rows) })
+        let (inner, model) = (Arc::clone(&self.inner), model.clone());
+        let opened = self.engine.run(async move {
+            let Planned { plan, context, in_order } = inner.plan(&model).await?;
+            let schema = plan.schema();
+            Ok((schema, stream::begin(plan, context, in_order)?))
+        });
+        let (schema, rows) = opened.await?;
+        Ok(Rows { schema, batches: stream::running(Arc::clone(&self.engine), rows) })
     }
 }

@@ -63,7 +63,9 @@ pub(super) fn planning_error(model: &Model, error: &DataFusionError) -> SourceEr
     match root {
         DataFusionError::SQL(parser, _) => {
             let (message, at) = parser_message(&parser.to_string());
-            query_error(model, &message, at.map(|at| word_at(&model.sql, at)), &[])
+            // Only where the query ends too early the parser names no place.
+            let at = at.map(|at| word_at(&model.sql, at)).or_else(|| end(&model.sql));
+            query_error(model, &message, at, &[])
         }
         DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
             SchemaError::FieldNotFound { field, valid_fields } => {
@@ -82,7 +84,8 @@ pub(super) fn planning_error(model: &Model, error: &DataFusionError) -> SourceEr
             super::error::data_error(error)
         }
         _ => {
-            let message = root.message();
+            let message =
+                diagnostic.map_or_else(|| super::error::innermost(error), |found| found.message.clone());
             let (first, help) = message_and_help(&message, diagnostic);
             query_error(model, &first, span, &help)
         }
@@ -105,22 +108,24 @@ fn parser_message(text: &str) -> (String, Option<Location>) {
         None => (text, None),
     };
     let text = text.replace("Expected: ", "expected ").replace("found: ", "found ");
-    (text.replace("found EOF", "found the end of the query"), at)
+    (uncapitalised(&text.replace("found EOF", "found the end of the query")), at)
 }
 
 /// The first line of the engine's message, and what it or its diagnostic add as help.
 fn message_and_help(message: &str, diagnostic: Option<&Diagnostic>) -> (String, Vec<String>) {
     let mut lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.next().unwrap_or_default().trim_end_matches('.').to_owned();
+    let first = lines.next().unwrap_or_default();
+    // Some messages end with the parser's own picture of the query.
+    let first = if first.contains("span: Span(") { first.split(" {").next().unwrap_or(first) } else { first };
+    let first = first.trim_end_matches('.').to_owned();
     let mut help: Vec<String> = lines.map(uncapitalised).collect();
-    for more in diagnostic
-        .iter()
-        .flat_map(|d| d.helps.iter().map(|h| &h.message).chain(d.notes.iter().map(|n| &n.message)))
-    {
-        let more = uncapitalised(more);
-        if !help.contains(&more) && !first.contains(&more) {
-            help.push(more);
-        }
+    let helps = diagnostic.iter().flat_map(|found| found.helps.iter().map(|help| help.message.as_str()));
+    let notes = diagnostic.iter().flat_map(|found| found.notes.iter().map(|note| note.message.as_str()));
+    for more in helps.chain(notes).map(uncapitalised) {
+        help.push(match more.strip_prefix("possible function ") {
+            Some(function) => format!("did you mean {function}?"),
+            None => more,
+        });
     }
     (uncapitalised(&first), help)
 }
@@ -175,6 +180,14 @@ pub(super) fn find_word(sql: &str, word: &str) -> Option<Span> {
 /// Where the query begins, behind comments.
 pub(super) fn start(sql: &str) -> Option<Span> {
     tokens(sql).find(|token| !matches!(token.token, Token::Whitespace(_))).and_then(|token| span(&token))
+}
+
+/// Where the query ends: behind its last word or sign.
+fn end(sql: &str) -> Option<Span> {
+    let last =
+        tokens(sql).filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)).last()?;
+    let at = span(&last)?.end;
+    Some(Span { start: at, end: Location { line: at.line, column: at.column + 1 } })
 }
 
 /// Where a second statement begins.

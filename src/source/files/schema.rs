@@ -49,6 +49,12 @@ pub(super) fn common_schema(
     if let Some(twice) = repeated(&common, schemas) {
         return Err(format!("column {twice} occurs more than once in {}", files[0]));
     }
+    if format != Declared::Parquet {
+        // Nothing is known of a column without a value; text holds whatever comes.
+        for field in common.iter_mut().filter(|field| field.data_type().is_null()) {
+            *field = field.clone().with_data_type(DataType::Utf8);
+        }
+    }
     Ok(Arc::new(Schema::new(common)))
 }
 
@@ -137,6 +143,7 @@ mod tests {
         let b = schema(&[("n", DataType::Float64), ("t", DataType::Int64), ("x", DataType::Int64)]);
         let both = [a, b];
         assert_eq!(merged(Declared::Csv, &both).unwrap(), "n Float64?, t Int64?, x Utf8?");
+        assert_eq!(merged(Declared::Csv, &[schema(&[("empty", DataType::Null)])]).unwrap(), "empty Utf8");
         assert_eq!(
             merged(Declared::Json, &both).unwrap_err(),
             "column x is Boolean in file 0 but Int64 in file 1"

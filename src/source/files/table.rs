@@ -16,7 +16,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::{
     catalog::{Session, TableProvider},
-    common::{Result, Statistics},
+    common::{Result, Statistics, stats::Precision},
     datasource::{
         TableType,
         file_format::FileFormat,
@@ -35,6 +35,12 @@ use std::{fmt, sync::Arc};
 /// How many files are looked into at the same time for their schema: hides the latency of object storage without being
 /// throttled by it.
 const FILES_AT_ONCE: usize = 8;
+
+/// How much smaller text is when it is compressed, to tell a small table from a large one.
+const COMPRESSION_GUESSED: usize = 5;
+
+/// How long a value is in CSV and JSON, likewise.
+const VALUE_BYTES_GUESSED: usize = 10;
 
 /// A table of files whose schema is known.
 pub(super) struct FilesTable {
@@ -84,15 +90,12 @@ impl FilesTable {
         }
         naming.schema = Arc::clone(&schema);
         let looking: Vec<_> =
-            files.iter().map(|file| statistics_of(&reader, file, &naming, session)).collect();
+            files.iter().map(|file| statistics_of(&reader, encoding, file, &naming, session)).collect();
         let statistics: Vec<Statistics> =
             futures::stream::iter(looking).buffered(FILES_AT_ONCE).try_collect().await?;
         let total =
             Statistics::try_merge_iter(statistics.iter(), &schema).map_err(|error| data_error(&error))?;
-        let files = files.into_iter().zip(statistics);
-        let files = files.map(|(file, statistics)| {
-            PartitionedFile::new_from_meta(file).with_statistics(Arc::new(statistics))
-        });
+        let files = files.into_iter().map(PartitionedFile::new_from_meta);
         Ok(Self { schema, files: files.collect(), encoding, reader, storage: url, statistics: total, naming })
     }
 }
@@ -107,16 +110,32 @@ async fn schema_of(
     schema.map_err(|error| data_error(&naming.put_on(error, &file.location)))
 }
 
-/// What Parquet's footers know of rows and values decides how joins are made.
+/// How many rows and bytes a file has, as far as it can be told without reading it: what decides which side of a join is
+/// held in memory.
+///
+/// Only ever an estimate, also where a footer is exact: rows come from the data, and no answer from a writer's statistics,
+/// which have been wrong before.
 async fn statistics_of(
     reader: &Arc<dyn FileFormat>,
+    encoding: Encoding,
     file: &ObjectMeta,
     naming: &Naming,
     session: &dyn Session,
 ) -> Result<Statistics, SourceError> {
     let schema = Arc::clone(&naming.schema);
-    let statistics = reader.infer_stats(session, &naming.storage.store, schema, file).await;
-    statistics.map_err(|error| data_error(&naming.put_on(error, &file.location)))
+    if encoding.format == Declared::Parquet {
+        let statistics = reader.infer_stats(session, &naming.storage.store, schema, file).await;
+        return match statistics {
+            Ok(statistics) => Ok(statistics.to_inexact()),
+            Err(error) => Err(data_error(&naming.put_on(error, &file.location))),
+        };
+    }
+    let unpacked = if encoding.compression.is_compressed() { COMPRESSION_GUESSED } else { 1 };
+    let bytes = usize::try_from(file.size).unwrap_or(usize::MAX).saturating_mul(unpacked);
+    let rows = bytes / (schema.fields().len().max(1) * VALUE_BYTES_GUESSED);
+    Ok(Statistics::new_unknown(&schema)
+        .with_num_rows(Precision::Inexact(rows))
+        .with_total_byte_size(Precision::Inexact(bytes)))
 }
 
 /// How the files are read: all of them alike.
@@ -155,7 +174,7 @@ fn one_encoding(
             "its files are of different kinds: {} is {}, {} is {}; declare one table for each kind, with a pattern",
             show(&first),
             encoding.shown(),
-            show(&file),
+            show(file),
             other.shown(),
         ));
     }
