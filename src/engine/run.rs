@@ -97,10 +97,11 @@ impl Held<'_> {
         refuse_reserved(&rows.schema, &self.sync.deletes)?;
         let spec = table_spec(self.sync, shape);
         let scheme = Scheme::of(&spec.shape);
+        same_place_and_key(self.sync, &history, &spec, &scheme)?;
         let absent = self.inspect(&spec).await?;
         let checkpoint = self.claim().await?;
         // Only from here on does nobody else write: what a late holder sealed before the claim would be missed.
-        let history = History::load(&self.env.store).await?;
+        history = History::load(&self.env.store).await?;
         if history.pending.is_some() {
             return Err(LeaseError::Lost(self.keeper.epoch).into());
         }
