@@ -5,7 +5,10 @@
 //! with the same compression. Both are processes of their own, so that wall time, processor time and the peak of resident
 //! memory are those of one piece of work.
 
-use arrow::{array::*, datatypes::*, record_batch::RecordBatch};
+// A bench prints what it measured.
+#![allow(clippy::print_stdout)]
+
+use arrow::{array::*, record_batch::RecordBatch};
 use parquet::{
     arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
     basic::{Compression, ZstdLevel},

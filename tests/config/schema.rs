@@ -98,7 +98,7 @@ fn is_valid(root: &Value, schema: &Value, value: &Value, place: &str, used: &mut
         "number" => value.is_number(),
         other => panic!("the test does not know the type `{other}`"),
     };
-    if !types.is_empty() && !types.iter().any(|name| is_type(name)) {
+    if !types.is_empty() && !types.iter().any(is_type) {
         return false;
     }
     if let Some(items) = value.as_array() {
