@@ -1,13 +1,10 @@
 //! The one place that names concrete sources and targets: from the configuration to what the engine works with.
 
 use crate::{
-    clock::SystemClock,
     config::{Config, SourceSpec, TargetSpec},
-    engine::{Env, Failure, Observer, RunError, Step},
     object_storage::{self, Storage, StorageError},
     source::{Source, SourceError},
-    store::{LeaseTimes, SyncStore},
-    sync::SyncSpec,
+    store::SyncStore,
 };
 use hydrant_contract::{Target, TargetError};
 use std::{
@@ -15,7 +12,6 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio_util::sync::CancellationToken;
 
 /// Sources and targets of a configuration, each made once, when a sync first needs it.
 pub struct Registry {
@@ -43,34 +39,18 @@ impl Registry {
         SyncStore::new(self.storage.store.clone(), &self.storage.root, sync)
     }
 
-    /// Everything that a run of this sync may touch.
-    pub fn env(
-        &self,
-        config: &Config,
-        sync: &SyncSpec,
-        stop: CancellationToken,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Env, RunError> {
-        let fail = |failure| RunError {
-            sync: sync.name.clone(),
-            run: None,
-            step: Step::Start,
-            failure: Box::new(failure),
-        };
-        Ok(Env {
-            store: self.store(&sync.name),
-            source: self.source(config, &sync.source).map_err(|e| fail(Failure::from(e)))?,
-            target: self.target(config, &sync.target).map_err(|e| fail(Failure::from(e)))?,
-            clock: Arc::new(SystemClock),
-            observer,
-            stop,
-            memory_bytes: self.memory_bytes,
-            scratch: self.scratch.clone(),
-            lease_times: LeaseTimes::default(),
-        })
+    /// Memory, in bytes, that one run may use for what can be spilled.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes
     }
 
-    fn source(&self, config: &Config, name: &str) -> Result<Arc<dyn Source>, SourceError> {
+    /// Folder for what is spilled.
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+
+    /// The source of this name.
+    pub fn source(&self, config: &Config, name: &str) -> Result<Arc<dyn Source>, SourceError> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(source) = sources.get(name) {
             return Ok(source.clone());
@@ -81,7 +61,8 @@ impl Registry {
         Ok(source)
     }
 
-    fn target(&self, config: &Config, name: &str) -> Result<Arc<dyn Target>, TargetError> {
+    /// The target of this name.
+    pub fn target(&self, config: &Config, name: &str) -> Result<Arc<dyn Target>, TargetError> {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(target) = targets.get(name) {
             return Ok(target.clone());

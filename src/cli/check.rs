@@ -1,7 +1,7 @@
 //! `hydrant check`
 
 use super::{
-    Exit, Global, Problem, Syncs,
+    Exit, Global, Problem, Syncs, env,
     output::{self, BOLD, GOOD, Output},
     registry,
     run::{failure_json, show_failure},
@@ -25,7 +25,7 @@ impl Check {
         let mut outcomes: Vec<Result<CheckReport, RunError>> = Vec::new();
         let mut exit = Exit::Done;
         for sync in syncs {
-            let outcome = match registry.env(&config, sync, stop.clone(), Arc::new(Unobserved)) {
+            let outcome = match env(&registry, &config, sync, stop.clone(), Arc::new(Unobserved)) {
                 Ok(env) => engine::check(&env, sync).await,
                 Err(error) => Err(error),
             };

@@ -15,13 +15,16 @@ mod status;
 pub use exit::Exit;
 
 use crate::{
+    clock::SystemClock,
     config::{self, Config},
+    engine::{Env, Observer, RunError, Step},
     registry::Registry,
+    store::LeaseTimes,
     sync::SyncSpec,
 };
 use clap::{Args, Parser, Subcommand};
 use output::Output;
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 /// Keeps tables in an application's database equal to queries on the warehouse.
@@ -158,5 +161,32 @@ fn registry(config: &Config) -> Result<Registry, Problem> {
         message: error.to_string(),
         advice: "check the `store` of the configuration".to_owned(),
         exit: Exit::Wrong,
+    })
+}
+
+/// Everything that a run of this sync may touch.
+fn env(
+    registry: &Registry,
+    config: &Config,
+    sync: &SyncSpec,
+    stop: CancellationToken,
+    observer: Arc<dyn Observer>,
+) -> Result<Env, RunError> {
+    let fail = |failure| RunError {
+        sync: sync.name.clone(),
+        run: None,
+        step: Step::Start,
+        failure: Box::new(failure),
+    };
+    Ok(Env {
+        store: registry.store(&sync.name),
+        source: registry.source(config, &sync.source).map_err(|error| fail(error.into()))?,
+        target: registry.target(config, &sync.target).map_err(|error| fail(error.into()))?,
+        clock: Arc::new(SystemClock),
+        observer,
+        stop,
+        memory_bytes: registry.memory_bytes(),
+        scratch: registry.scratch().to_owned(),
+        lease_times: LeaseTimes::default(),
     })
 }

@@ -1,7 +1,7 @@
 //! `hydrant plan`
 
 use super::{
-    Exit, Global, Problem, Syncs,
+    Exit, Global, Problem, Syncs, env,
     output::{self, BOLD, DIM, GOOD, Output, WARN, count},
     progress::Progress,
     registry,
@@ -37,7 +37,7 @@ impl Plan {
         let mut outcomes = Vec::new();
         let mut exit = Exit::Done;
         for sync in syncs {
-            let outcome = match registry.env(&config, sync, stop.clone(), Arc::new(progress.clone())) {
+            let outcome = match env(&registry, &config, sync, stop.clone(), Arc::new(progress.clone())) {
                 Ok(env) => engine::plan(&env, sync, self.samples).await,
                 Err(error) => Err(error),
             };

@@ -1,7 +1,7 @@
 //! `hydrant run`
 
 use super::{
-    Exit, Global, Problem, Syncs,
+    Exit, Global, Problem, Syncs, env,
     output::{self, BAD, BOLD, DIM, GOOD, Output, WARN, count},
     progress::Progress,
     registry,
@@ -55,7 +55,7 @@ impl Run {
                 exit = exit.and(Exit::Stopped);
                 break;
             }
-            let outcome = match registry.env(&config, sync, stop.clone(), Arc::new(progress.clone())) {
+            let outcome = match env(&registry, &config, sync, stop.clone(), Arc::new(progress.clone())) {
                 Ok(env) => engine::run(&env, sync, options).await,
                 Err(error) => Err(error),
             };
