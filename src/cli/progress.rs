@@ -1,7 +1,7 @@
 //! How far a run is: a bar on a terminal, log lines elsewhere.
 
 use crate::engine::{Observer, Step};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::{
     io::IsTerminal,
     time::{Duration, Instant},
@@ -21,7 +21,7 @@ impl Progress {
     pub(super) fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
-            bar.set_style(style("{spinner} {prefix}: {msg}"));
+            bar.set_style(style(STEP));
             bar
         });
         Self { bar, logged: std::sync::Arc::new(std::sync::Mutex::new(Instant::now())) }
@@ -58,20 +58,27 @@ impl Progress {
 
 /// Templates are constants that a test parses.
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        // Whole rows a second are precise enough; a failed write leaves the rate out.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let rate = state.per_sec() as u64;
+        let _ = write!(out, "{}/s", HumanCount(rate));
+    })
 }
 
-const ROWS: &str = "{spinner} {prefix}: {msg} {human_pos} rows, {per_sec}";
-const BAR: &str = "{spinner} {prefix}: {msg} [{bar:30}] {human_pos} of {human_len}, {per_sec}, {eta} left";
+const STEP: &str = "{spinner} {prefix}: {msg}";
+const ROWS: &str = "{spinner} {prefix}: {msg} {human_pos} rows, {rate}";
+const BAR: &str = "{spinner} {prefix}: {msg} [{bar:30}] {human_pos} of {human_len}, {rate}, {eta} left";
 
 impl Observer for Progress {
     fn step(&self, sync: &str, step: Step) {
         match &self.bar {
             Some(bar) => {
-                bar.reset();
-                bar.set_style(style("{spinner} {prefix}: {msg}"));
+                bar.set_style(style(STEP));
                 bar.set_prefix(sync.to_owned());
                 bar.set_message(step.to_string());
+                bar.reset();
                 bar.enable_steady_tick(Duration::from_millis(125));
             }
             None => tracing::info!(sync, %step, "step"),
@@ -122,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_valid() {
-        for template in [ROWS, BAR] {
+        for template in [STEP, ROWS, BAR] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

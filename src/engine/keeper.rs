@@ -74,3 +74,42 @@ async fn renew(lease: Arc<Mutex<Lease>>, clock: Arc<dyn Clock>, times: LeaseTime
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::SystemClock, store::LeaseRecord};
+    use chrono::TimeDelta;
+    use object_store::{memory::InMemory, path::Path};
+    use std::time::Duration;
+
+    const TIMES: LeaseTimes =
+        LeaseTimes { term: TimeDelta::milliseconds(600), skew: TimeDelta::milliseconds(100) };
+
+    async fn held() -> (SyncStore, LeaseKeeper) {
+        let store = SyncStore::new(Arc::new(InMemory::new()), &Path::default(), "users");
+        let keeper = LeaseKeeper::take(&store, TIMES, Arc::new(SystemClock)).await.unwrap();
+        (store, keeper)
+    }
+
+    #[tokio::test]
+    async fn a_lease_outlives_its_term_while_it_is_kept_and_is_free_when_it_is_released() {
+        let (store, keeper) = held().await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert!(!keeper.lost.is_cancelled());
+        assert!(matches!(Lease::take(&store, TIMES, SystemClock.now()).await, Err(LeaseError::Held(_))));
+        keeper.release().await;
+        assert_eq!(Lease::take(&store, TIMES, SystemClock.now()).await.unwrap().epoch(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_somebody_else_took_is_noticed() {
+        let (store, keeper) = held().await;
+        let (number, record) = Lease::current(&store).await.unwrap().unwrap();
+        let other = LeaseRecord { epoch: record.epoch + 1, nonce: "another".into(), ..record };
+        store.create(&store.names().lease(number + 1), &other).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(5), keeper.lost.cancelled()).await.expect("it is noticed");
+        keeper.release().await;
+        assert_eq!(Lease::current(&store).await.unwrap().unwrap().1.nonce, "another", "it is left alone");
+    }
+}

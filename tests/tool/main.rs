@@ -15,5 +15,7 @@ mod output;
 mod quickstart;
 mod races;
 mod secrets;
+mod simulation;
 mod state;
+mod types;
 mod unchanged;
