@@ -4,7 +4,6 @@ use super::{
     Exit, Global, Problem, Syncs, env,
     output::{self, BOLD, GOOD, Output},
     registry,
-    run::{failure_json, show_failure},
 };
 use crate::engine::{self, CheckReport, RunError, Unobserved};
 use clap::Args;
@@ -31,7 +30,7 @@ impl Check {
             };
             match &outcome {
                 Ok(report) if global.output == Output::Text => text(report),
-                Err(error) if global.output == Output::Text => show_failure(error),
+                Err(error) if global.output == Output::Text => output::failure(error),
                 Ok(_) | Err(_) => {}
             }
             if let Err(error) = &outcome {
@@ -40,11 +39,7 @@ impl Check {
             outcomes.push(outcome);
         }
         if global.output == Output::Json {
-            let syncs: Vec<_> = outcomes
-                .iter()
-                .map(|outcome| outcome.as_ref().map_or_else(failure_json, |report| serde_json::json!(report)))
-                .collect();
-            output::json(&serde_json::json!({ "syncs": syncs }));
+            output::outcomes(&outcomes);
         }
         Ok(exit)
     }

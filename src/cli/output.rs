@@ -1,5 +1,6 @@
 //! What goes to standard output and standard error.
 
+use crate::engine::RunError;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -36,6 +37,32 @@ pub(super) fn error(output: Output, message: &str, advice: &str) {
         }
         Output::Json => json(&serde_json::json!({ "error": { "message": message, "advice": advice } })),
     }
+}
+
+/// A sync that failed, for people.
+pub(super) fn failure(error: &RunError) {
+    self::error(Output::Text, &error.to_string(), error.failure.advice());
+}
+
+/// What became of each sync, for programs.
+pub(super) fn outcomes<T: Serialize>(outcomes: &[Result<T, RunError>]) {
+    let syncs: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Ok(report) => serde_json::json!(report),
+            Err(error) => serde_json::json!({
+                "sync": error.sync,
+                "run": error.run,
+                "error": {
+                    "step": error.step,
+                    "kind": error.failure.kind(),
+                    "message": error.failure.to_string(),
+                    "advice": error.failure.advice(),
+                },
+            }),
+        })
+        .collect();
+    json(&serde_json::json!({ "syncs": syncs }));
 }
 
 /// A table without lines; all columns but the first `left` are numbers.

@@ -5,9 +5,8 @@ use super::{
     output::{self, BOLD, DIM, GOOD, Output, WARN, count},
     progress::Progress,
     registry,
-    run::{failure_json, show_failure},
 };
-use crate::engine::{self, ChangeKind, PlanReport, RunError, Sample};
+use crate::engine::{self, ChangeKind, PlanReport, Sample};
 use clap::Args;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -49,28 +48,17 @@ impl Plan {
             if global.output == Output::Text {
                 progress.suspend(|| match &outcome {
                     Ok(plan) => text(plan),
-                    Err(error) => show_failure(error),
+                    Err(error) => output::failure(error),
                 });
             }
             outcomes.push(outcome);
         }
         progress.clear();
         if global.output == Output::Json {
-            json(&outcomes);
+            output::outcomes(&outcomes);
         }
         Ok(exit)
     }
-}
-
-fn json(outcomes: &[Result<PlanReport, RunError>]) {
-    let syncs: Vec<_> = outcomes
-        .iter()
-        .map(|outcome| match outcome {
-            Ok(plan) => serde_json::json!(plan),
-            Err(error) => failure_json(error),
-        })
-        .collect();
-    output::json(&serde_json::json!({ "syncs": syncs }));
 }
 
 fn text(plan: &PlanReport) {

@@ -2,7 +2,7 @@
 
 use super::{
     Exit, Global, Problem, Syncs, env,
-    output::{self, BAD, BOLD, DIM, GOOD, Output, WARN, count},
+    output::{self, BOLD, DIM, GOOD, Output, WARN, count},
     progress::Progress,
     registry,
 };
@@ -66,46 +66,17 @@ impl Run {
             if let Err(error) = &outcome
                 && global.output == Output::Text
             {
-                progress.suspend(|| show_failure(error));
+                progress.suspend(|| output::failure(error));
             }
             outcomes.push(outcome);
         }
         progress.clear();
         match global.output {
             Output::Text => text(&outcomes),
-            Output::Json => json(&outcomes),
+            Output::Json => output::outcomes(&outcomes),
         }
         Ok(exit)
     }
-}
-
-pub(super) fn show_failure(error: &RunError) {
-    anstream::eprintln!("{BAD}error{BAD:#}: {error}");
-    anstream::eprintln!("{DIM}  what to do: {}{DIM:#}", error.failure.advice());
-}
-
-pub(super) fn failure_json(error: &RunError) -> serde_json::Value {
-    serde_json::json!({
-        "sync": error.sync,
-        "run": error.run,
-        "error": {
-            "step": error.step,
-            "kind": error.failure.kind(),
-            "message": error.failure.to_string(),
-            "advice": error.failure.advice(),
-        },
-    })
-}
-
-fn json(outcomes: &[Result<RunReport, RunError>]) {
-    let syncs: Vec<_> = outcomes
-        .iter()
-        .map(|outcome| match outcome {
-            Ok(report) => serde_json::json!(report),
-            Err(error) => failure_json(error),
-        })
-        .collect();
-    output::json(&serde_json::json!({ "syncs": syncs }));
 }
 
 fn text(outcomes: &[Result<RunReport, RunError>]) {
