@@ -116,6 +116,23 @@ fn sigterm_stops_between_batches_and_the_next_run_goes_on() {
 }
 
 #[test]
+fn a_second_signal_stops_at_once_and_safely() {
+    everywhere(|project| {
+        let project = project();
+        let all = rows(|id| (id < ROWS).then_some(5));
+        project.items(&all);
+        let child = project.start(&["run"]);
+        in_the_middle(&project);
+        signal(&child, "INT");
+        signal(&child, "TERM");
+        let ended = Ran::of(&child.wait_with_output().expect("it ends"));
+        assert_eq!(ended.code, 6, "{}", ended.all());
+        project.ok(&["run"]);
+        table_equals(&project, &all);
+    });
+}
+
+#[test]
 fn a_second_run_of_the_same_sync_is_refused_and_says_who_runs_it() {
     let project = Project::postgres();
     project.items(&rows(|id| (id < ROWS).then_some(5)));
