@@ -40,7 +40,8 @@ impl Run {
         if (self.approve.is_some() && named != 1) || (self.resend && named == 0) {
             return Err(Problem::Other {
                 message: "--approve is for one named sync, --resend for named syncs".to_owned(),
-                advice: "name it: hydrant run SYNC --approve deletes=N".to_owned(),
+                advice: "name it: `hydrant run SYNC --approve deletes=N`, `hydrant run SYNC --resend`"
+                    .to_owned(),
                 exit: Exit::Usage,
             });
         }

@@ -6,7 +6,7 @@ use super::{
     registry,
 };
 use crate::{
-    engine::{self, StatusReport},
+    engine::{self, RunError, StatusReport, Step},
     store::LeaseTimes,
 };
 use chrono::{DateTime, Utc};
@@ -25,23 +25,27 @@ impl Status {
         let registry = registry(&config)?;
         let now = Utc::now();
         let mut reports = Vec::new();
+        let mut exit = Exit::Done;
         for sync in syncs {
             let store = registry.store(&sync.name);
-            let report = engine::status(&store, &sync.name, LeaseTimes::default(), now).await;
-            reports.push(report.map_err(|error| {
-                let failure = engine::Failure::from(error);
-                Problem::Other {
-                    message: format!("{}: {failure}", sync.name),
-                    advice: failure.advice().to_owned(),
-                    exit: Exit::of_failure(failure.kind()),
+            let status = engine::status(&store, &sync.name, LeaseTimes::default(), now).await;
+            let report = status.map_err(|error| {
+                let failure = Box::new(engine::Failure::from(error));
+                RunError { sync: sync.name.clone(), run: None, step: Step::Start, failure }
+            });
+            if let Err(error) = &report {
+                exit = exit.and(Exit::of_failure(error.failure.kind()));
+                if global.output == Output::Text {
+                    output::failure(error);
                 }
-            })?);
+            }
+            reports.push(report);
         }
         match global.output {
-            Output::Json => output::json(&serde_json::json!({ "syncs": reports })),
-            Output::Text => text(&reports, now),
+            Output::Json => output::outcomes(&reports),
+            Output::Text => text(&reports.into_iter().flatten().collect::<Vec<_>>(), now),
         }
-        Ok(Exit::Done)
+        Ok(exit)
     }
 }
 

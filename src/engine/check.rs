@@ -2,7 +2,7 @@
 
 use super::{
     CheckReport, Env, Failure, RunError, Step, place,
-    run::{refuse_reserved, same_place_and_key},
+    run::{not_published, refuse_reserved, same_place_and_key},
     table_spec,
 };
 use crate::{fingerprint::Scheme, store::History, sync::SyncSpec};
@@ -26,7 +26,10 @@ async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckR
     let server = env.target.probe().await?;
     let table = place(&sync.target, &spec);
     let ddl = match env.target.inspect(&spec).await? {
-        Inspection::Absent { statements } => statements,
+        Inspection::Absent { statements } => {
+            not_published(history)?;
+            statements
+        }
         Inspection::Present { mismatches } if mismatches.is_empty() => Vec::new(),
         Inspection::Present { mismatches } => return Err(Failure::TableDiffers { table, mismatches }),
     };

@@ -3,6 +3,7 @@
 use crate::{
     apply::ApplyError,
     carry::CarryError,
+    object_storage::StorageErrorKind,
     source::{SourceError, SourceErrorKind},
     store::{LeaseError, StoreError},
 };
@@ -130,7 +131,7 @@ pub enum Failure {
     },
     /// The target was written by a run that the store has lost.
     #[error(
-        "the target was last written by run {remembers} of this sync, but the store knows nothing later than {known}: the store was restored, emptied or replaced"
+        "the target was last written by run {remembers} of this sync, but the store knows {known}: the store was restored, emptied or replaced"
     )]
     StoreBehind {
         /// The run that the target remembers.
@@ -219,11 +220,10 @@ impl Failure {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Store(error) => match error {
-                StoreError::Storage { source, .. } => match source {
-                    object_store::Error::PermissionDenied { .. }
-                    | object_store::Error::Unauthenticated { .. } => FailureKind::Denied,
-                    object_store::Error::NotFound { .. } => FailureKind::Broken,
-                    _ => FailureKind::Unavailable,
+                StoreError::Storage { source, .. } => match StorageErrorKind::of(source) {
+                    StorageErrorKind::Denied => FailureKind::Denied,
+                    StorageErrorKind::Missing | StorageErrorKind::Misconfigured => FailureKind::Wrong,
+                    StorageErrorKind::Unreachable | StorageErrorKind::Broken => FailureKind::Unavailable,
                 },
                 StoreError::Scratch { .. } => FailureKind::Unavailable,
                 StoreError::Newer { .. } => FailureKind::Wrong,
@@ -269,7 +269,7 @@ impl Failure {
         match self {
             Self::Store(error) => match error {
                 StoreError::Storage { source: object_store::Error::NotFound { .. }, .. } => {
-                    "an object that a manifest names is gone, by a lifecycle rule perhaps; restore it, or give the sync another name to start afresh"
+                    "create the bucket if it is not there; if an object that a manifest names is gone (by a lifecycle rule?), restore it, or give the sync another name to start afresh"
                 }
                 StoreError::Storage { .. } => {
                     "check that the store is reachable and that its credentials may read, write, list and delete there"
@@ -326,14 +326,14 @@ impl Failure {
                 "give the sync another name to start afresh with the new key, or set the old key again"
             }
             Self::TargetReplaced { .. } => {
-                "if that is intended, run once with --resend: every row is sent again"
+                "if that is intended: `hydrant run SYNC --resend` sends every row again"
             }
             Self::EpochBehind { .. } => {
-                "if another store is used for this sync too, give one of them another name; if the store is lost for good, delete the sync's row from hydrant's checkpoint table in the target and run it once with --resend"
+                "if another store is used for this sync too, give one of them another name; if the store is lost for good, delete its row from the target (`DELETE FROM hydrant.checkpoint WHERE sync = …`; in SQLite the table is hydrant_checkpoint) and then `hydrant run SYNC --resend`"
             }
             Self::Reserved { .. } => "give the column another name in the query with AS",
             Self::StoreBehind { .. } => {
-                "if the store cannot be had back, run once with --resend: every row is sent again; rows that left the query in the meantime stay in the table"
+                "if the store cannot be had back: `hydrant run SYNC --resend` sends every row again; rows that left the query in the meantime stay in the table"
             }
             Self::TargetGone { .. } => {
                 "put the target back into the configuration until this run is finished"

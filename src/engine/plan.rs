@@ -7,7 +7,7 @@ use super::{
     compare::{Compare, Compared},
     export::{Destination, Exported, export},
     place,
-    run::{refuse_reserved, same_place_and_key, wants_deletes},
+    run::{not_published, refuse_reserved, same_place_and_key, wants_deletes},
     table_spec,
 };
 use crate::{
@@ -54,7 +54,10 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
     same_place_and_key(sync, &history, &spec, &scheme)?;
     let table = place(&sync.target, &spec);
     let ddl = match env.target.inspect(&spec).await? {
-        Inspection::Absent { statements } => statements,
+        Inspection::Absent { statements } => {
+            not_published(&history)?;
+            statements
+        }
         Inspection::Present { mismatches } if mismatches.is_empty() => Vec::new(),
         Inspection::Present { mismatches } => return Err(Failure::TableDiffers { table, mismatches }),
     };

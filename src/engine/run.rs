@@ -295,8 +295,10 @@ impl Held<'_> {
         let written = last.filter(|checkpoint| checkpoint.batch > 0);
         let published = history.published.as_ref().map(|(sealed, _)| sealed);
         let behind = |remembers| {
-            let known =
-                published.map_or_else(|| "no run at all".to_owned(), |sealed| format!("run {}", sealed.run));
+            let known = published.map_or_else(
+                || "no run of it".to_owned(),
+                |sealed| format!("nothing later than run {}", sealed.run),
+            );
             Failure::StoreBehind { remembers, known }
         };
         // A number that was given before, by a store that is lost: the target would take the new run for that one.
@@ -389,6 +391,17 @@ pub(super) fn wants_deletes(spec: &TableSpec) -> bool {
     match (&spec.mode, &spec.deletes) {
         (Mode::Mirror, Deletes::Hard | Deletes::Soft { .. } | Deletes::NullOut) => true,
         (Mode::Mirror, Deletes::Ignore) | (Mode::Upsert | Mode::Insert | Mode::Update, _) => false,
+    }
+}
+
+/// A table that is absent was not published to: otherwise it is gone.
+pub(super) fn not_published(history: &History) -> Result<(), Failure> {
+    match &history.published {
+        Some((sealed, _)) => Err(Failure::TargetReplaced {
+            published: sealed.run,
+            remembers: "does not have its table any more".to_owned(),
+        }),
+        None => Ok(()),
     }
 }
 

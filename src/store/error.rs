@@ -1,12 +1,13 @@
 //! How the store says no.
 
+use crate::object_storage::StorageError;
 use object_store::path::Path;
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// An object could not be read, written or listed.
-    #[error("{doing} {path}: {source}")]
+    #[error("{}", StorageError::new(&format!("{doing} {path}"), source))]
     Storage {
         /// What was tried.
         doing: &'static str,

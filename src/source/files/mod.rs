@@ -94,7 +94,7 @@ impl FilesSource {
         let (mut tables, mut storages) = (BTreeMap::new(), BTreeMap::new());
         for (name, table) in &spec.tables {
             let wrong = |error: StorageError| SourceError {
-                kind: SourceErrorKind::Broken,
+                kind: SourceErrorKind::Missing,
                 message: format!("table {name}: {error}"),
                 position: None,
             };
@@ -147,6 +147,8 @@ impl Inner {
             false => available_parallelism().map_or(1, |cores| cores.get().min(PARTITIONS_MAX)),
         };
         session.config_mut().options_mut().execution.target_partitions = partitions;
+        // What now() and current_date give for the whole query.
+        session.mark_start_execution();
         let plan = session
             .create_physical_plan(&plan)
             .await

@@ -51,11 +51,24 @@ pub(super) fn common_schema(
     }
     if format != Declared::Parquet {
         // Nothing is known of a column without a value; text holds whatever comes.
-        for field in common.iter_mut().filter(|field| field.data_type().is_null()) {
-            *field = field.clone().with_data_type(DataType::Utf8);
+        for field in &mut common {
+            *field = as_text_where_unknown(field);
         }
     }
     Ok(Arc::new(Schema::new(common)))
+}
+
+/// The same field with text wherever, at any depth, no value has told the type: in empty lists, in objects' fields that are
+/// null in every record.
+fn as_text_where_unknown(field: &Field) -> Field {
+    let known = |field: &Arc<Field>| Arc::new(as_text_where_unknown(field));
+    let data_type = match field.data_type() {
+        DataType::Null => DataType::Utf8,
+        DataType::List(item) => DataType::List(known(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(known).collect()),
+        other => other.clone(),
+    };
+    field.clone().with_data_type(data_type)
 }
 
 fn same_header(files: &[String], schemas: &[SchemaRef], file: usize) -> Result<(), String> {
@@ -123,6 +136,16 @@ mod tests {
             format!("{} {}{}", field.name(), field.data_type(), if field.is_nullable() { "?" } else { "" })
         });
         Ok(shown.collect::<Vec<_>>().join(", "))
+    }
+
+    #[test]
+    fn what_no_value_tells_the_type_of_is_text_at_any_depth() {
+        let empty = DataType::List(Arc::new(Field::new("item", DataType::Null, true)));
+        let object = DataType::Struct([Field::new("city", DataType::Null, true)].into_iter().collect());
+        let schema = schema(&[("tags", empty), ("address", object)]);
+        let schema = common_schema(Declared::Json, &["a".to_owned()], &[schema]).unwrap();
+        assert_eq!(schema.field(0).data_type().to_string(), "List(Utf8)");
+        assert_eq!(schema.field(1).data_type().to_string(), r#"Struct("city": Utf8)"#);
     }
 
     #[test]

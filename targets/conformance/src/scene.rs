@@ -86,6 +86,11 @@ impl<'a> Scene<'a> {
         carriers::to_batch(self.spec.shape.key_schema(), &self.key_columns(), keys)
     }
 
+    /// From now on batches follow on this one: those between were never written.
+    pub fn follow(&self, batch: u64) {
+        self.batches.set(batch);
+    }
+
     /// The next batch, with its checkpoint and with freshness.
     pub fn batch(&self, deletes: &[Vec<Value>], inserts: &[Vec<Value>], updates: &[Vec<Value>]) -> Batch {
         let (deletes, inserts, updates) = (self.keys(deletes), self.rows(inserts), self.rows(updates));

@@ -61,8 +61,8 @@ impl ErrorKind {
                 "the target is under load or short of a resource; the next run goes on where this one stopped"
             }
             Self::Conflict => "other transactions kept winning; the next run goes on where this one stopped",
-            Self::Denied => "check user, password and grants; `hydrant check` lists what is needed",
-            Self::Missing => "create what is missing or correct its name in the configuration",
+            Self::Denied => "check user, password and grants; what the account needs stands in docs/targets",
+            Self::Missing => "create what is missing, or correct the configuration",
             Self::ShapeDiffers => "run the statements shown, or change the query to fit the table",
             Self::ValueRefused => {
                 "look for the constraint or trigger that is named, and mend the query or the table"

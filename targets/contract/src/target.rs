@@ -54,7 +54,8 @@ pub trait Target: Send + Sync {
     /// | update | updated if it was there, else still absent | as before |
     ///
     /// whether or not the belief that sorted it into `inserts` or `updates` was right. Values of other unique columns
-    /// may move between the rows of one batch. An empty batch writes the checkpoint and the freshness and does not touch
+    /// may move between the rows of one batch. A target that can lose commits (a standby that takes over) refuses a batch
+    /// whose number does not follow on the checkpoint. An empty batch writes the checkpoint and the freshness and does not touch
     /// the table at all.
     async fn apply(&self, batch: &Batch) -> Result<Applied>;
 

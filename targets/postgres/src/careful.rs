@@ -14,7 +14,13 @@ use crate::{
     write::{self, Refusal, refusal, span_of},
 };
 use hydrant_contract::{Applied, Batch, ErrorKind, Result, TargetError};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// How long refused rows are searched for in one transaction: what is written already stays locked meanwhile.
+const SEARCH_MAX: Duration = Duration::from_secs(120);
 
 /// Past so many refused rows of one batch the search would hold its locks for too long: something is wrong with the table
 /// or the query as a whole, and the batch fails.
@@ -73,7 +79,16 @@ async fn search(
 ) -> Result<Refused> {
     let mut refused = Refused::new();
     let mut search = Search::new(0..numbers.len());
+    let since = Instant::now();
     while let Some(range) = search.next() {
+        if since.elapsed() > SEARCH_MAX {
+            let message = format!(
+                "{} rows are refused so far, and finding them takes longer than {} s, during which rows stay locked",
+                refused.len(),
+                SEARCH_MAX.as_secs()
+            );
+            return Err(TargetError::new(ErrorKind::LimitExceeded, tx.context(), message));
+        }
         if let Err(refusal) = attempt(tx, plan, batch, staged, &numbers[range.clone()]).await?
             && let Some(guilty) = search.refused(range, None)
         {

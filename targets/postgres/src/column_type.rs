@@ -96,7 +96,8 @@ impl Kind {
             114 => Self::Json,
             700 => Self::Float4,
             701 => Self::Float8,
-            1042 => Self::Text(characters.map_or(TextLimit::None, TextLimit::Char)),
+            // Without a length it takes any number of characters, but a space at the end does not count either.
+            1042 => Self::Text(TextLimit::Char(characters.unwrap_or(usize::MAX))),
             1043 => Self::Text(characters.map_or(TextLimit::None, TextLimit::Varchar)),
             1082 => Self::Date,
             1083 => Self::Time(digits),

@@ -18,6 +18,10 @@ pub struct Settings {
     pub password: Option<SecretString>,
 }
 
+/// How long data may stay unacknowledged before the connection counts as broken. Keepalives are not sent meanwhile, and the
+/// kernel alone would go on for a quarter of an hour.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(60);
+
 /// libpq waits for ever by default; a run should rather say soon that the server does not answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A firewall that forgets idle connections does so after minutes; the system's own default is two hours.
@@ -103,6 +107,7 @@ fn read(settings: &Settings) -> std::result::Result<Config, String> {
     base.keepalives_idle(KEEPALIVE_IDLE);
     base.keepalives_interval(KEEPALIVE_INTERVAL);
     base.keepalives_retries(KEEPALIVE_RETRIES);
+    base.tcp_user_timeout(UNACKNOWLEDGED_MAX);
     let mut typed = Typed { timeout: Some(CONNECT_TIMEOUT), ..Typed::default() };
     let mut tls = TlsSettings::default();
     for (key, value) in conninfo::parse(settings.url.expose_secret().trim())? {

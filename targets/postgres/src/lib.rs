@@ -40,12 +40,14 @@ use async_trait::async_trait;
 use config::Config;
 use connect::Connector;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Inspection, Result, ServerInfo, TableSpec, Target,
+    Applied, Batch, Capabilities, Checkpoint, ErrorKind, Inspection, Result, ServerInfo, TableSpec, Target,
+    TargetError,
 };
 use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 use transaction::Transaction;
 
@@ -57,6 +59,9 @@ pub struct PostgresTarget {
     wrong_beliefs: Mutex<HashMap<String, u64>>,
 }
 
+/// How long a call may take in all: longer than the search for refused rows may ([`careful`]), let alone a batch.
+const CALL_MAX: Duration = Duration::from_secs(180);
+
 impl PostgresTarget {
     /// Checks the settings. Connects to nothing and reads no file.
     ///
@@ -66,6 +71,16 @@ impl PostgresTarget {
     pub fn new(settings: Settings) -> Result<Self> {
         let connector = Connector::new(Config::new(&settings)?);
         Ok(Self { connector, wrong_beliefs: Mutex::default() })
+    }
+
+    /// The server's own time limits end what it knows of; this one ends the wait for a server that is silent (behind a
+    /// load balancer that keeps acknowledging, say). The dropped connection rolls back.
+    async fn in_time<T>(&self, doing: &str, call: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::timeout(CALL_MAX, call).await.unwrap_or_else(|_| {
+            let doing = format!("{doing} on {}", self.connector.place());
+            let message = format!("no answer within {} s", CALL_MAX.as_secs());
+            Err(TargetError::new(ErrorKind::Unreachable, doing, message))
+        })
     }
 
     async fn begin(&self, doing: String) -> Result<Transaction<'_>> {
@@ -107,9 +122,13 @@ impl Target for PostgresTarget {
     }
 
     async fn inspect(&self, spec: &TableSpec) -> Result<Inspection> {
-        let tx = self.begin(format!("inspecting {}", spec.table)).await?;
-        let outcome = inspect::inspect(&tx, spec).await;
-        tx.finish(outcome).await
+        let doing = format!("inspecting {}", spec.table);
+        self.in_time(&doing, async {
+            let tx = self.begin(doing.clone()).await?;
+            let outcome = inspect::inspect(&tx, spec).await;
+            tx.finish(outcome).await
+        })
+        .await
     }
 
     async fn create(&self, spec: &TableSpec) -> Result<()> {
@@ -119,17 +138,25 @@ impl Target for PostgresTarget {
     }
 
     async fn claim(&self, sync: &str, epoch: u64) -> Result<Option<Checkpoint>> {
-        let tx = self.begin(format!("claiming the sync {sync:?}")).await?;
-        let outcome = own::claim(&tx, sync, epoch).await;
-        tx.finish(outcome).await
+        let doing = format!("claiming the sync {sync:?}");
+        self.in_time(&doing, async {
+            let tx = self.begin(doing.clone()).await?;
+            let outcome = own::claim(&tx, sync, epoch).await;
+            tx.finish(outcome).await
+        })
+        .await
     }
 
     async fn apply(&self, batch: &Batch) -> Result<Applied> {
         let Checkpoint { sync, run, batch: number, .. } = &batch.checkpoint;
         let doing = format!("writing batch {number} of run {run} of {sync:?} to {}", batch.spec.table);
-        let tx = self.begin(doing).await?;
-        let outcome = apply(&tx, batch, self.believes(&batch.checkpoint)).await;
-        let written = tx.finish(outcome).await?;
+        let believes = self.believes(&batch.checkpoint);
+        let written = self.in_time(&doing, async {
+            let tx = self.begin(doing.clone()).await?;
+            let outcome = apply(&tx, batch, believes).await;
+            tx.finish(outcome).await
+        });
+        let written = written.await?;
         if written.wrong_belief {
             self.disbelieve(&batch.checkpoint);
         }
@@ -137,9 +164,13 @@ impl Target for PostgresTarget {
     }
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {
-        let tx = self.begin(format!("reading {}", spec.table)).await?;
-        let outcome = read::read(&tx, spec, keys).await;
-        tx.finish(outcome).await
+        let doing = format!("reading {}", spec.table);
+        self.in_time(&doing, async {
+            let tx = self.begin(doing.clone()).await?;
+            let outcome = read::read(&tx, spec, keys).await;
+            tx.finish(outcome).await
+        })
+        .await
     }
 }
 

@@ -166,16 +166,33 @@ pub(crate) async fn claim(tx: &Transaction<'_>, sync: &str, epoch: u64) -> Resul
     Ok(Some(Checkpoint { sync: sync.to_owned(), run, epoch, batch, first_change, next_change }))
 }
 
-/// Locks the sync's checkpoint until the end of the transaction, and fails if the writer has lost its lease.
+/// Locks the sync's checkpoint until the end of the transaction, and fails if the writer has lost its lease, or the server
+/// a batch: a standby that took over, or a server without `synchronous_commit` that crashed, may not have what was
+/// committed before. Going on would bury the gap under the next checkpoint; the next run goes on from the one that is there.
 pub(crate) async fn guard(tx: &Transaction<'_>, checkpoint: &Checkpoint) -> Result<()> {
     let sync = checkpoint.sync.as_str();
     let epoch = signed(tx, checkpoint.epoch)?;
     let rows = tx
-        .query("SELECT epoch FROM hydrant.checkpoint WHERE sync = $1 FOR UPDATE", &[(&sync, Type::TEXT)])
+        .query(
+            "SELECT epoch, run, batch FROM hydrant.checkpoint WHERE sync = $1 FOR UPDATE",
+            &[(&sync, Type::TEXT)],
+        )
         .await
         .map_err(|e| tx.error(e))?;
     let seen = rows.first().map(|row| row.try_get::<_, i64>(0)).transpose().map_err(|e| tx.error(e))?;
+    let number = |column: usize| -> Result<Option<u64>> {
+        let number = rows.first().map(|row| row.try_get::<_, Option<i64>>(column)).transpose();
+        Ok(number.map_err(|e| tx.error(e))?.flatten().map(i64::unsigned_abs))
+    };
+    let last = number(1)?.filter(|run| *run == checkpoint.run).and(number(2)?).unwrap_or(0);
     match seen {
+        Some(seen) if seen == epoch && last + 1 < checkpoint.batch => {
+            let message = format!(
+                "batch {last} is the last of run {} that the server knows, later ones were committed and are lost (a failover?); the next run sends them again",
+                checkpoint.run
+            );
+            Err(TargetError::new(ErrorKind::Broken, tx.context(), message))
+        }
         Some(seen) if seen == epoch => Ok(()),
         Some(seen) if seen > epoch => Err(fenced(tx, sync, seen, checkpoint.epoch)),
         Some(_) | None => Err(unclaimed(tx, sync)),

@@ -151,6 +151,16 @@ fn column<'t>(
         };
         return Err(mismatch(problem.to_owned(), mend));
     }
+    if is_key && matches!(column.kind, Kind::Citext | Kind::Other) {
+        let problem =
+            format!("a key of the type {} calls keys equal that are different to the query", column.shown);
+        let to = column_type::created(value, None);
+        let mend = format!(
+            "ALTER TABLE {} ALTER COLUMN {quoted} TYPE {to} USING {quoted}::text::{to}",
+            table.quoted
+        );
+        return Err(mismatch(problem, mend));
+    }
     let travel = Codec::new(value, &column.kind, Wire::Travel)
         .filter(|_| column.kind != Kind::Other || column.text_is_exact);
     let Some(travel) = travel else {

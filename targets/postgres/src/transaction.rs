@@ -30,12 +30,15 @@ pub(crate) struct Transaction<'c> {
 
 impl<'c> Transaction<'c> {
     /// Begins one for the purpose that messages shall name. An idle connection that turns out to be broken is replaced.
+    ///
+    /// A commit must outlast a crash of the server, because the store counts on it: `synchronous_commit` is not left off.
     pub(crate) async fn begin(connector: &'c Connector, doing: String) -> Result<Self> {
         // With row security off, a policy that would hide rows is an error rather than a silent difference.
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
              SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; \
-             SET LOCAL idle_in_transaction_session_timeout = '{IDLE_TIMEOUT}'; SET LOCAL row_security = off; {PINNED}"
+             SET LOCAL idle_in_transaction_session_timeout = '{IDLE_TIMEOUT}'; SET LOCAL row_security = off; \
+             SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; {PINNED}"
         );
         if let Some(connection) = connector.take_idle() {
             match connection.client.batch_execute(&begin).await {
@@ -61,7 +64,11 @@ impl<'c> Transaction<'c> {
         let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
         match (self.connection.client.batch_execute(end).await, outcome) {
             (Ok(()), outcome) => {
-                self.connector.put_idle(self.connection);
+                // After a failure the next attempt opens another connection, and with several hosts perhaps to another
+                // server: this one may have become read-only.
+                if outcome.as_ref().map_or_else(|error| error.kind() == ErrorKind::Fenced, |_| true) {
+                    self.connector.put_idle(self.connection);
+                }
                 outcome
             }
             (Err(_), Err(first)) => Err(first),

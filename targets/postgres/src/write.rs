@@ -191,7 +191,9 @@ async fn copy_inserts(
         if named.is_none() || refusal.depends_on_others() || rejects.len() > careful::REFUSED_MAX {
             return Ok(Err(refusal));
         }
-        tx.run("ROLLBACK TO SAVEPOINT hydrant_copy").await.map_err(|e| tx.error(e))?;
+        tx.run("ROLLBACK TO SAVEPOINT hydrant_copy; RELEASE SAVEPOINT hydrant_copy")
+            .await
+            .map_err(|e| tx.error(e))?;
         if let Some(row) = search.refused(rows, named) {
             rejects.insert(row, refusal.reject(Part::Inserts, row));
         }

@@ -471,27 +471,54 @@ async fn columns_of_types_without_a_binary_form_are_written_through_text() {
     assert_eq!(target.read(&uuid, &keys(&uuid, &[1])).await.expect("rows"), rows(&uuid, &[(1, Some(good))]));
 }
 
+/// Two keys that the table takes for one would be written over each other, and the delete of one would delete both.
 #[tokio::test]
-async fn a_key_is_compared_as_its_own_index_compares_it() {
+async fn a_key_column_that_folds_case_is_refused_with_the_mend() {
     let table = fresh("folded");
     psql("CREATE EXTENSION IF NOT EXISTS citext");
     psql(&format!("CREATE TABLE {table} (id bigint, name citext PRIMARY KEY)"));
     let mut spec = spec(&table);
     spec.shape = Shape::new(spec.shape.columns().to_vec(), vec!["name".into()]).expect("a shape");
     let target = target(&url());
-    apply_rows(&target, &spec, &[(1, Some("Ann"))], &[]).await;
-    apply_rows(&target, &spec, &[], &[(2, Some("ANN"))]).await;
-    assert_eq!(psql(&format!("SELECT id || ' ' || name FROM {table}")), "2 Ann");
+    let Inspection::Present { mismatches } = target.inspect(&spec).await.expect("inspected") else {
+        panic!("it is there")
+    };
+    assert_eq!(mismatches.len(), 1, "{mismatches:?}");
+    psql(&mismatches[0].mend);
+    assert_eq!(
+        target.inspect(&spec).await.expect("inspected"),
+        Inspection::Present { mismatches: Vec::new() }
+    );
 }
 
-async fn apply_rows(target: &PostgresTarget, spec: &TableSpec, inserts: &[Row<'_>], updates: &[Row<'_>]) {
-    let sync = fresh("sync");
+/// As after a failover to a standby that had not got everything.
+#[tokio::test]
+async fn a_batch_that_was_lost_by_the_server_is_not_passed_over() {
+    let table = fresh("gap");
+    psql(&format!("CREATE TABLE {table} (id bigint PRIMARY KEY, name text)"));
+    let (spec, target, sync) = (Arc::new(spec(&table)), target(&url()), fresh("sync"));
     target.claim(&sync, 1).await.expect("claimed");
-    let checkpoint = Checkpoint { sync, run: 1, epoch: 1, batch: 1, first_change: 0, next_change: 1 };
-    let mut batch = Batch::empty(Arc::new(spec.clone()), checkpoint, Utc::now());
-    batch.inserts = rows(spec, inserts);
-    batch.updates = rows(spec, updates);
-    assert_eq!(target.apply(&batch).await.expect("written").rejects, []);
+    let batch = |number| {
+        let checkpoint = Checkpoint {
+            sync: sync.clone(),
+            run: 4,
+            epoch: 1,
+            batch: number,
+            first_change: 0,
+            next_change: 1,
+        };
+        let mut batch = Batch::empty(spec.clone(), checkpoint, Utc::now());
+        batch.inserts = rows(&spec, &[(i64::try_from(number).expect("small"), Some("Ann"))]);
+        batch
+    };
+    target.apply(&batch(1)).await.expect("the first");
+    target.apply(&batch(1)).await.expect("the first again");
+    let error = target.apply(&batch(3)).await.expect_err("the second is missing");
+    assert_eq!(error.kind(), ErrorKind::Broken);
+    assert!(error.to_string().contains("batch 1 is the last of run 4 that the server knows"), "{error}");
+    target.apply(&batch(2)).await.expect("the second");
+    target.apply(&batch(3)).await.expect("the third");
+    assert_eq!(psql(&format!("SELECT count(*) FROM {table}")), "3");
 }
 
 // --- what the table does to rows -----------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ async fn a_smaller_epoch_is_fenced_and_writes_nothing(rig: &dyn Rig) {
     let noted = rig.checkpoint(&scene.sync).await.expect("a checkpoint");
     assert_eq!(noted.batch, first.checkpoint.batch);
 
+    scene.follow(first.checkpoint.batch);
     scene.epoch.set(5);
     scene.write(&[row![1]], &[row![3, 5]], &[row![2, 5]]).await;
     scene.expect(&[row![2, 5], row![3, 5]]).await;
@@ -87,6 +88,7 @@ async fn a_claim_between_two_batches_stops_the_older_writer(rig: &dyn Rig) {
     let newer = rig.target();
     newer.claim(&scene.sync, 2).await.expect("a claim");
     scene.epoch.set(2);
+    scene.follow(1);
     let ours = scene.batch(&[], &[], &[row![1, 2]]);
     newer.apply(&ours).await.expect("the newer writer writes");
     for _ in 0..2 {
@@ -112,6 +114,7 @@ async fn of_writers_that_race_only_the_highest_epoch_writes_after_its_claim(rig:
     // row that is everybody's and one that is its own.
     let writers = (1..=WRITERS).map(|epoch| {
         scene.epoch.set(epoch.unsigned_abs());
+        scene.follow(0);
         let batches: Vec<Batch> = (1..=BATCHES)
             .map(|n| scene.batch(&[], &[row![epoch * 1000 + n, epoch]], &[row![n, epoch]]))
             .collect();

@@ -230,6 +230,14 @@ impl Codec {
             Self::TextAsUuid => {
                 let text = array.as_string::<i32>().value(row);
                 let uuid = uuid::Uuid::try_parse(text).map_err(|_| "the text is not a UUID")?;
+                let mut buffer = uuid::Uuid::encode_buffer();
+                // Two texts of one UUID are two keys to hydrant and one to the table.
+                if uuid.hyphenated().encode_lower(&mut buffer) != text {
+                    return Err(
+                        "a UUID is written in lower case with hyphens; lower() in the query makes it so"
+                            .into(),
+                    );
+                }
                 put(out, uuid.as_bytes());
             }
             Self::Uuid => put(out, array.as_fixed_size_binary().value(row)),
