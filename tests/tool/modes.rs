@@ -178,3 +178,27 @@ fn more_rejects_than_the_ceiling_fail_the_run() {
     assert_eq!(ran.code, 8, "{}", ran.all());
     assert!(ran.stderr.contains("2 rows were refused, the ceiling is 1"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_query_may_ask_what_day_it_is_and_one_time_counts_for_all_rows() {
+    let project = Project::sqlite();
+    project.items(DAY1);
+    project.model("SELECT id, name, now() AS seen_at, current_date AS day FROM items");
+    project.ok(&["check"]);
+    project.ok(&["run"]);
+    assert_eq!(project.query("SELECT count(DISTINCT seen_at), count(DISTINCT day) FROM items"), ["1|1"]);
+}
+
+/// PAINS 16: a column that no value has told the type of yet.
+#[test]
+fn empty_lists_and_null_fields_of_json_are_carried() {
+    let project = Project::sqlite();
+    project.write("items.json", "{\"id\":1,\"tags\":[],\"address\":{\"city\":null}}\n");
+    let config = project.read("hydrant.yml").replace("items.csv", "items.json");
+    project.write("hydrant.yml", &config);
+    project.ok(&["run"]);
+    assert_eq!(project.query("SELECT tags, address FROM items"), [r#"[]|{"city":null}"#]);
+    project.write("items.json", "{\"id\":1,\"tags\":[\"new\"],\"address\":{\"city\":\"Oslo\"}}\n");
+    project.ok(&["run"]);
+    assert_eq!(project.query("SELECT tags, address FROM items"), [r#"["new"]|{"city":"Oslo"}"#]);
+}
