@@ -19,6 +19,12 @@ fn local() -> (SyncStore, tempfile::TempDir) {
     (SyncStore::new(storage.store, &storage.root, "race"), folder)
 }
 
+fn memory() -> SyncStore {
+    let storage =
+        object_storage::connect(&Location::Url("memory://".into()), &StorageOptions::new()).unwrap();
+    SyncStore::new(storage.store, &storage.root, "race")
+}
+
 fn s3() -> SyncStore {
     let endpoint = required("HYDRANT_TEST_S3");
     let options = [
@@ -108,4 +114,14 @@ async fn a_manifest_has_one_writer_on_s3() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_has_one_holder_on_s3() {
     one_racer_gets_the_lease_each_time(&s3()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_has_one_writer_in_memory() {
+    one_manifest_is_written_once(&memory()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_has_one_holder_in_memory() {
+    one_racer_gets_the_lease_each_time(&memory()).await;
 }
