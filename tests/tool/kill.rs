@@ -17,9 +17,10 @@ fn rows(score: impl Fn(u32) -> Option<u32>) -> String {
     csv
 }
 
-/// Waits until the first batches of this run are committed.
-fn in_the_middle(project: &Project) {
-    let sql = format!("SELECT batch FROM {} WHERE sync = 'items'", project.database.checkpoints());
+/// Waits until the first batches of this run are committed; an earlier run's checkpoint does not count.
+fn in_the_middle(project: &Project, run: u32) {
+    let sql =
+        format!("SELECT batch FROM {} WHERE sync = 'items' AND run = {run}", project.database.checkpoints());
     let exists = format!(
         "SELECT count(*) FROM {}",
         match project.database {
@@ -51,7 +52,7 @@ fn a_killed_first_load_is_finished_and_the_next_run_sees_what_changed_since() {
         let project = project();
         project.items(&rows(|id| (id < ROWS).then_some(id % 100)));
         let mut child = project.start(&["run"]);
-        in_the_middle(&project);
+        in_the_middle(&project, 1);
         child.kill().expect("SIGKILL");
         child.wait().expect("it ends");
         let found: u32 = project.query("SELECT count(*) FROM items")[0].parse().expect("a count");
@@ -84,9 +85,12 @@ fn a_row_that_changed_back_and_a_row_that_came_and_went_are_right_after_a_kill()
         // Every row changes, and new ones come.
         project.items(&rows(|_| Some(2)));
         let mut child = project.start(&["run"]);
-        in_the_middle(&project);
+        in_the_middle(&project, 2);
         child.kill().expect("SIGKILL");
         child.wait().expect("it ends");
+        let changed: u32 =
+            project.query("SELECT count(*) FROM items WHERE score = 2")[0].parse().expect("a count");
+        assert!(changed > 0 && changed < ROWS, "{changed} rows changed: the kill came in the middle");
         // All of it is undone in the source.
         project.items(&before);
         project.ok(&["run"]);
@@ -101,7 +105,7 @@ fn sigterm_stops_between_batches_and_the_next_run_goes_on() {
         let all = rows(|id| (id < ROWS).then_some(5));
         project.items(&all);
         let child = project.start(&["run"]);
-        in_the_middle(&project);
+        in_the_middle(&project, 1);
         signal(&child, "TERM");
         let ended = Ran::of(&child.wait_with_output().expect("it ends"));
         assert_eq!(ended.code, 6, "{}", ended.all());
@@ -122,7 +126,7 @@ fn a_second_signal_stops_at_once_and_safely() {
         let all = rows(|id| (id < ROWS).then_some(5));
         project.items(&all);
         let child = project.start(&["run"]);
-        in_the_middle(&project);
+        in_the_middle(&project, 1);
         signal(&child, "INT");
         signal(&child, "TERM");
         let ended = Ran::of(&child.wait_with_output().expect("it ends"));
@@ -137,7 +141,7 @@ fn a_second_run_of_the_same_sync_is_refused_and_says_who_runs_it() {
     let project = Project::postgres();
     project.items(&rows(|id| (id < ROWS).then_some(5)));
     let mut child = project.start(&["run"]);
-    in_the_middle(&project);
+    in_the_middle(&project, 1);
     signal(&child, "STOP");
     let second = project.run(&["run"]);
     signal(&child, "CONT");
