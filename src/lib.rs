@@ -24,6 +24,7 @@ pub mod engine;
 pub mod fingerprint;
 pub mod guard;
 pub mod object_storage;
+pub mod point;
 pub mod registry;
 pub mod secret;
 pub mod source;

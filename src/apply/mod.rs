@@ -13,9 +13,12 @@ mod sizing;
 mod unit;
 
 pub use retrying::Retrying;
-pub use rows::{Picked, pick};
+pub use rows::{Picked, pick, pick_all};
 
-use crate::store::{Exceptions, RejectRecord, Sealed, StoreError, SyncStore, read_all};
+use crate::{
+    point::Point,
+    store::{Exceptions, Kind, RejectRecord, Sealed, StoreError, SyncStore, read_all},
+};
 use arrow::error::ArrowError;
 use exceptions::ExceptionLog;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -86,12 +89,14 @@ pub struct Job<'a> {
     pub lease_lost: &'a CancellationToken,
     /// Is told how many of how many changes are done.
     pub progress: &'a (dyn Fn(u64, u64) + Send + Sync),
+    /// Is told of moments at which this may be killed.
+    pub reached: &'a (dyn Fn(Point) + Send + Sync),
 }
 
 impl Job<'_> {
     /// Applies the change set, from where `last` (the target's checkpoint) says that it stands.
     pub async fn apply(&self, last: Option<&Checkpoint>) -> Result<Outcome, ApplyError> {
-        let total = self.sealed.changes.applied(self.sealed.withheld.is_some());
+        let total = self.sealed.changes.total();
         let here = last.filter(|checkpoint| checkpoint.run == self.sealed.run && checkpoint.batch > 0);
         let (mut number, mut done) = here.map_or((0, 0), |c| (c.batch - 1, c.first_change));
         let mut log = ExceptionLog::resume(self.store, self.sealed, done).await?;
@@ -117,7 +122,8 @@ impl Job<'_> {
                 next_change: next,
             };
             let mut unit = Unit::new(&spec, checkpoint, self.sealed, &gathered)?;
-            if next == total {
+            // An adopted table is as somebody else left it: of how fresh that is nothing is known.
+            if next == total && self.sealed.kind != Kind::Adopt {
                 let rows = self.sealed.export.rows();
                 unit.batch.freshness = Some(Freshness { as_of: self.sealed.as_of, rows });
             }
@@ -125,16 +131,19 @@ impl Job<'_> {
                 Mode::Update => unit.leave_out_absent(self.target).await?,
                 Mode::Mirror | Mode::Upsert | Mode::Insert => Vec::new(),
             };
+            (self.reached)(Point::Sending);
             let started = Instant::now();
             let applied = tokio::select! {
                 applied = self.target.apply(&unit.batch) => applied?,
                 () = self.lease_lost.cancelled() => return Err(ApplyError::LeaseLost),
             };
+            (self.reached)(Point::Committed);
             sizing.learn(rows, started.elapsed());
             if !unit.batch.is_empty() {
                 *paths.entry(applied.path).or_default() += 1;
             }
             log.note(first, &unit, &applied, &absent).await?;
+            (self.reached)(Point::Noted);
             if log.rejected() > self.reject_ceiling {
                 let first =
                     log.samples().first().map_or_else(String::new, |r| format!("{} ({})", r.reason, r.key));
@@ -161,10 +170,10 @@ impl Job<'_> {
     /// All changes from the given one on.
     async fn pieces(&self, from: u64) -> Result<Pieces, StoreError> {
         let names = self.store.names().run(self.sealed.run);
-        let deletes = if self.sealed.withheld.is_some() { 0 } else { self.sealed.changes.deletes };
+        let deletes = self.sealed.changes.deletes;
         let mut skip = from.min(deletes);
         let mut delete_parts = Vec::new();
-        for part in self.sealed.changes.deletes_parts.iter().filter(|_| deletes > 0) {
+        for part in &self.sealed.changes.deletes_parts {
             let skipped = skip.min(part.rows);
             skip -= skipped;
             delete_parts

@@ -25,6 +25,18 @@ impl Picked {
     }
 }
 
+/// Reads all rows.
+pub fn pick_all(
+    store: SyncStore,
+    names: RunNames,
+    export: &Export,
+    schema: SchemaRef,
+) -> impl Stream<Item = Result<Picked, StoreError>> + use<> {
+    let mut all = RoaringTreemap::new();
+    all.insert_range(0..export.rows());
+    pick(store, names, export, all, schema)
+}
+
 /// Reads the rows at these positions. Parts without such rows are not fetched; the next part is fetched and decoded while
 /// the caller works on this one.
 pub fn pick(

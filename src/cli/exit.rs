@@ -1,6 +1,9 @@
 //! Exit codes: documented, stable, one per kind of outcome.
 
-use crate::engine::{FailureKind, RunReport};
+use crate::{
+    engine::{FailureKind, RunReport},
+    guard::Then,
+};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +31,8 @@ pub enum Exit {
     Wrong = 9,
     /// Access was denied.
     Denied = 10,
+    /// The guard stopped the run, nothing was written.
+    Guarded = 11,
     /// The command line was wrong.
     Usage = 64,
 }
@@ -57,15 +62,17 @@ impl Exit {
             FailureKind::Denied => Self::Denied,
             FailureKind::Held => Self::Held,
             FailureKind::Stopped => Self::Stopped,
+            FailureKind::Guarded => Self::Guarded,
             FailureKind::Broken => Self::Broken,
         }
     }
 
     pub(super) fn of_report(report: &RunReport) -> Self {
-        match (report.counts.rejected, &report.withheld) {
+        let withheld = report.findings.iter().any(|finding| finding.then == Then::Withhold);
+        match (report.counts.rejected, withheld) {
             (1.., _) => Self::Rejects,
-            (0, Some(_)) => Self::Withheld,
-            (0, None) => Self::Done,
+            (0, true) => Self::Withheld,
+            (0, false) => Self::Done,
         }
     }
 }

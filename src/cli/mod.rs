@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod exit;
+mod findings;
 mod init;
 mod logging;
 mod output;

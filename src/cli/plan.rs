@@ -1,7 +1,7 @@
 //! `hydrant plan`
 
 use super::{
-    Exit, Global, Problem, Syncs, env,
+    Exit, Global, Problem, Syncs, env, findings,
     output::{self, BOLD, DIM, GOOD, Output, WARN, count},
     progress::Progress,
     registry,
@@ -78,12 +78,7 @@ fn text(plan: &PlanReport) {
         count(c.deletes),
         count(c.unchanged),
     );
-    if let Some(reason) = &plan.withheld {
-        anstream::println!(
-            "  {WARN}{} deletes would be withheld{WARN:#}: {reason}",
-            count(c.deletes_withheld)
-        );
-    }
+    findings::show(&plan.sync, c, &plan.findings, true);
     if c.rejected > 0 {
         anstream::println!(
             "  {WARN}{} rows have NULL in their key and would be rejected{WARN:#}",

@@ -1,6 +1,7 @@
 //! How far a run is: a bar on a terminal, log lines elsewhere.
 
 use crate::engine::{Observer, Step};
+use crate::point::Point;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::{
     io::IsTerminal,
@@ -104,6 +105,10 @@ impl Observer for Progress {
 
     fn applied(&self, sync: &str, done: u64, of: u64) {
         self.part("applied", sync, done, of);
+    }
+
+    fn reached(&self, sync: &str, point: Point) {
+        tracing::debug!(sync, ?point, "reached");
     }
 }
 

@@ -1,8 +1,8 @@
 //! `hydrant run`
 
 use super::{
-    Exit, Global, Problem, Syncs, env,
-    output::{self, BOLD, DIM, GOOD, Output, WARN, count},
+    Exit, Global, Problem, Syncs, env, findings,
+    output::{self, BOLD, GOOD, Output, WARN, count},
     progress::Progress,
     registry,
 };
@@ -48,7 +48,8 @@ impl Run {
         let config = global.load()?;
         let syncs = self.syncs.choose(&config)?;
         let registry = registry(&config)?;
-        let options = RunOptions { approved_deletes: self.approve.unwrap_or_default(), resend: self.resend };
+        let approved = crate::guard::Approvals { deletes: self.approve.unwrap_or_default() };
+        let options = RunOptions { approved, resend: self.resend };
         let mut outcomes = Vec::new();
         let mut exit = Exit::Done;
         for sync in syncs {
@@ -57,7 +58,7 @@ impl Run {
                 break;
             }
             let outcome = match env(&registry, &config, sync, stop.clone(), Arc::new(progress.clone())) {
-                Ok(env) => engine::run(&env, sync, options).await,
+                Ok(env) => engine::run(&env, sync, options.clone()).await,
                 Err(error) => Err(error),
             };
             exit = exit.and(match &outcome {
@@ -112,11 +113,7 @@ fn notes(report: &RunReport) {
         );
         notes(earlier);
     }
-    if let Some(reason) = &report.withheld {
-        anstream::println!("{WARN}{sync}: deletes withheld{WARN:#}: {reason}");
-        let deletes = report.counts.deletes_withheld;
-        anstream::println!("{DIM}  if that is right: hydrant run {sync} --approve deletes={deletes}{DIM:#}");
-    }
+    findings::show(sync, &report.counts, &report.findings, false);
     if report.counts.rejected > 0 {
         let rejected = count(report.counts.rejected);
         anstream::println!(

@@ -1,7 +1,7 @@
 //! `hydrant status`
 
 use super::{
-    Exit, Global, Problem, Syncs,
+    Exit, Global, Problem, Syncs, findings,
     output::{self, BAD, DIM, Output, WARN, count},
     registry,
 };
@@ -95,9 +95,7 @@ fn text(reports: &[StatusReport], now: DateTime<Utc>) {
             );
         }
         if let Some(published) = &report.published {
-            if let Some(reason) = &published.withheld {
-                anstream::println!("{WARN}{sync}: deletes withheld{WARN:#}: {reason}");
-            }
+            findings::show(sync, &published.counts, &published.findings, false);
             if published.counts.rejected > 0 {
                 let rejected = count(published.counts.rejected);
                 anstream::println!(

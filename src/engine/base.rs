@@ -5,12 +5,12 @@ use crate::{
     fingerprint::{Scheme, UNKNOWN_ROW},
     spill::{Fingerprinted, Spill},
     store::{
-        Bucket, KEY_HASH, Part, Published, RunNames, Sealed, StoreError, SyncStore, hashes_of, read_all,
+        Abandoned, Bucket, History, KEY_HASH, Part, Published, RunNames, Sealed, StoreError, SyncStore,
+        bucket_count, hashes_of, read_all,
     },
 };
 use arrow::{
-    array::{AsArray, RecordBatch, UInt32Array},
-    compute::{concat_batches, take_record_batch},
+    array::{AsArray, RecordBatch, RecordBatchOptions},
     datatypes::{Schema, SchemaRef},
 };
 use hydrant_contract::TableSpec;
@@ -19,8 +19,8 @@ use std::{path::Path, sync::Arc};
 
 /// What the target is believed to hold.
 ///
-/// That is the index of the last published run, and on top of it: keys whose delete was withheld or refused are still
-/// there; of rows that were refused, or were not there to be updated, the content is not known.
+/// That is the index of the last published run, and on top of it: keys whose delete was refused are still there; of rows
+/// that were refused, were not there to be updated, or belong to an abandoned run, the content is not known.
 pub(super) struct Base {
     /// The run, if any was published.
     pub(super) run: Option<u64>,
@@ -35,76 +35,149 @@ pub(super) struct Base {
 }
 
 /// What limits the memory for exceptions.
+#[derive(Clone, Copy)]
 pub(super) struct Room<'a> {
     pub(super) memory_bytes: usize,
     pub(super) scratch: &'a Path,
 }
 
-impl Base {
-    /// Nothing: this is the first run.
-    pub(super) fn none(store: &SyncStore, keys: SchemaRef) -> Result<Self, Failure> {
-        let empty = |keys: &SchemaRef| Spill::new(keys.clone(), 0, Path::new("")).finish();
-        Ok(Self {
-            run: None,
+/// Puts a [`Base`] together. Begins with nothing: no run was published.
+pub(super) struct BaseBuilder {
+    store: SyncStore,
+    keys: SchemaRef,
+    index: Option<(u64, Vec<Part>)>,
+    carried: Spill,
+    unknown: Spill,
+    forget_rows: bool,
+}
+
+impl BaseBuilder {
+    /// Nothing yet, for keys of this schema.
+    pub(super) fn new(store: &SyncStore, keys: SchemaRef, room: Room<'_>) -> Self {
+        let spill = |keys| Spill::new(keys, room.memory_bytes / 4, room.scratch);
+        Self {
             store: store.clone(),
-            names: store.names().run(0),
-            buckets: Vec::new(),
-            carried: empty(&keys)?,
-            unknown: empty(&Arc::new(Schema::empty()))?,
+            index: None,
+            carried: spill(keys.clone()),
+            unknown: spill(Arc::new(Schema::empty())),
             keys,
             forget_rows: false,
-        })
+        }
+    }
+
+    /// Everything that is known of a sync.
+    pub(super) async fn history(
+        mut self,
+        history: &History,
+        spec: &TableSpec,
+        scheme: &Scheme,
+    ) -> Result<Self, Failure> {
+        if let Some((sealed, published)) = &history.published {
+            self = self.index(sealed, Some(published), spec, scheme).await?;
+        }
+        self.abandoned(&history.abandoned).await
     }
 
     /// The index of a sealed run. `published` tells how it ended; without it (for a plan) it is taken to succeed.
-    pub(super) async fn of(
-        store: &SyncStore,
+    pub(super) async fn index(
+        mut self,
         sealed: &Sealed,
         published: Option<&Published>,
         spec: &TableSpec,
         scheme: &Scheme,
-        resend: bool,
-        room: Room<'_>,
     ) -> Result<Self, Failure> {
-        let names = store.names().run(sealed.run);
-        let keys = spec.shape.key_schema();
+        let names = self.store.names().run(sealed.run);
+        self.index = Some((sealed.run, sealed.index.buckets.clone()));
         // In another mode the rows that the index knows were written by other rules, or not at all.
         let same_rules = sealed.spec.mode == spec.mode && sealed.spec.deletes == spec.deletes;
+        self.forget_rows |= !same_rules || !sealed.scheme.same_rows(scheme);
         let exceptions = published.map(|p| p.exceptions.clone()).unwrap_or_default();
-        let mut carried = Spill::new(keys.clone(), room.memory_bytes / 4, room.scratch);
-        let withheld = sealed.changes.deletes_parts.iter().filter(|_| sealed.withheld.is_some());
-        let paths = withheld.map(|part| names.deletes_part(part.number));
-        for path in paths.chain(exceptions.carried.iter().map(|first| names.carried(*first))) {
-            let bucket = Bucket::from_batch(&fetch(store, &path).await?, &keys, &path)?;
-            carried.push(&bucket.hashes, &bucket.rows, (0..).take(bucket.hashes.len()), bucket.keys)?;
+        let held = sealed.changes.held_parts.iter().map(|part| names.deletes_part(part.number));
+        for path in held.chain(exceptions.carried.iter().map(|first| names.carried(*first))) {
+            let bucket = self.bucket(&path).await?;
+            self.carry(bucket)?;
         }
-        let none = Arc::new(Schema::empty());
-        let mut unknown = Spill::new(none.clone(), room.memory_bytes / 4, room.scratch);
         let rejects = exceptions.rejects.iter().map(|first| names.rejects(*first));
         for path in rejects.chain(exceptions.absents.iter().map(|first| names.absent(*first))) {
-            let batch = fetch(store, &path).await?;
+            let batch = fetch(&self.store, &path).await?;
             let column = batch.column_by_name(KEY_HASH).and_then(|c| c.as_fixed_size_binary_opt());
             let hashes = hashes_of(column.ok_or_else(|| StoreError::corrupt(&path, "it has no key hashes"))?);
-            let keys = RecordBatch::try_new_with_options(
-                none.clone(),
-                Vec::new(),
-                &arrow::array::RecordBatchOptions::new().with_row_count(Some(hashes.len())),
-            );
-            let keys = keys.map_err(|e| StoreError::corrupt(&path, e))?;
-            unknown.push(&hashes, &vec![UNKNOWN_ROW; hashes.len()], (0..).take(hashes.len()), keys)?;
+            self.forget(&hashes, &path)?;
         }
-        Ok(Self {
-            run: Some(sealed.run),
-            store: store.clone(),
-            names,
-            buckets: sealed.index.buckets.clone(),
-            keys,
-            carried: carried.finish()?,
-            unknown: unknown.finish()?,
-            forget_rows: resend || !same_rules || !sealed.scheme.same_rows(scheme),
+        Ok(self)
+    }
+
+    /// The keys of runs that were begun and will not be finished.
+    async fn abandoned(mut self, runs: &[(Sealed, Abandoned)]) -> Result<Self, Failure> {
+        for (sealed, abandoned) in runs {
+            self.forget_rows |= abandoned.lost;
+            let names = self.store.names().run(sealed.run);
+            for part in &abandoned.keys {
+                let path = names.unknown_part(part.number);
+                let bucket = self.bucket(&path).await?;
+                self = self.unsure(bucket, &path)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Of these keys it is not known whether the target has them, and what.
+    pub(super) fn unsure(mut self, keys: Bucket, path: &ObjectPath) -> Result<Self, Failure> {
+        self.forget(&keys.hashes, path)?;
+        self.carry(Bucket { rows: vec![UNKNOWN_ROW; keys.hashes.len()], ..keys })?;
+        Ok(self)
+    }
+
+    /// The same for keys that were gathered before.
+    pub(super) fn unsure_of(mut self, keys: &Fingerprinted) -> Result<Self, Failure> {
+        let parts = bucket_count(keys.rows());
+        for part in 0..parts {
+            let keys = keys.bucket(part, parts)?;
+            let keys = Bucket { hashes: keys.hashes, rows: keys.rows, keys: keys.keys };
+            let path = self.store.names().runs();
+            self = self.unsure(keys, &path)?;
+        }
+        Ok(self)
+    }
+
+    /// No row hash can be relied on.
+    pub(super) fn resend(mut self, resend: bool) -> Self {
+        self.forget_rows |= resend;
+        self
+    }
+
+    pub(super) fn finish(self) -> Result<Base, Failure> {
+        let (run, buckets) = self.index.map_or((None, Vec::new()), |(run, buckets)| (Some(run), buckets));
+        Ok(Base {
+            run,
+            names: self.store.names().run(run.unwrap_or_default()),
+            store: self.store,
+            buckets,
+            keys: self.keys,
+            carried: self.carried.finish()?,
+            unknown: self.unknown.finish()?,
+            forget_rows: self.forget_rows,
         })
     }
 
+    async fn bucket(&self, path: &ObjectPath) -> Result<Bucket, StoreError> {
+        Bucket::from_batch(&fetch(&self.store, path).await?, &self.keys, path)
+    }
+
+    fn carry(&mut self, bucket: Bucket) -> Result<(), StoreError> {
+        let positions = (0..).take(bucket.hashes.len());
+        self.carried.push(&bucket.hashes, &bucket.rows, positions, bucket.keys)
+    }
+
+    fn forget(&mut self, hashes: &[u128], path: &ObjectPath) -> Result<(), StoreError> {
+        let options = RecordBatchOptions::new().with_row_count(Some(hashes.len()));
+        let keys = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)
+            .map_err(|e| StoreError::corrupt(path, e))?;
+        self.unknown.push(hashes, &vec![UNKNOWN_ROW; hashes.len()], (0..).take(hashes.len()), keys)
+    }
+}
+
+impl Base {
     /// Number of buckets, if there is anything.
     pub(super) fn buckets(&self) -> Option<usize> {
         (!self.buckets.is_empty()).then_some(self.buckets.len())
@@ -115,21 +188,49 @@ impl Base {
         self.buckets.iter().map(|b| b.rows).sum::<u64>() + self.carried.rows()
     }
 
-    /// One bucket of the index.
-    pub(super) async fn bucket(&self, number: usize) -> Result<Bucket, StoreError> {
-        let (Some(part), of) = (self.buckets.get(number), self.buckets.len()) else {
-            return Ok(Bucket::empty(self.keys.clone()));
-        };
-        let path = self.names.index_bucket(part.number);
-        let mut bucket = Bucket::from_batch(&fetch(&self.store, &path).await?, &self.keys, &path)?;
+    /// What is believed of the keys whose hash lies in this bucket, of so many.
+    pub(super) async fn bucket(&self, number: usize, of: usize) -> Result<Bucket, StoreError> {
+        let own = self.buckets.len();
+        if own == 0 {
+            let path = self.names.index_bucket(number);
+            return self.amended(Bucket::empty(self.keys.clone()), number, of, &path);
+        }
+        if own <= of {
+            let bucket = self.own_bucket(number * own / of).await?;
+            return Ok(if own == of { bucket } else { bucket.within(number, of) });
+        }
+        let finer = own / of;
+        let mut whole = Bucket::empty(self.keys.clone());
+        for number in number * finer..(number + 1) * finer {
+            whole
+                .append(self.own_bucket(number).await?)
+                .map_err(|e| StoreError::corrupt(&self.names.index_bucket(number), e))?;
+        }
+        Ok(whole)
+    }
+
+    /// One bucket of the index as it lies in the store.
+    async fn own_bucket(&self, number: usize) -> Result<Bucket, StoreError> {
+        let path = self.names.index_bucket(self.buckets[number].number);
+        let bucket = Bucket::from_batch(&fetch(&self.store, &path).await?, &self.keys, &path)?;
+        self.amended(bucket, number, self.buckets.len(), &path)
+    }
+
+    /// With what is known on top of the index.
+    fn amended(
+        &self,
+        mut bucket: Bucket,
+        number: usize,
+        of: usize,
+        path: &ObjectPath,
+    ) -> Result<Bucket, StoreError> {
         if self.carried.rows() > 0 {
-            bucket = self.with_carried(bucket, number, of, &path)?;
+            bucket = self.with_carried(bucket, number, of, path)?;
         }
         if self.forget_rows {
             bucket.rows.fill(UNKNOWN_ROW);
         } else if self.unknown.rows() > 0 {
-            let unknown = self.unknown.bucket(number, of)?;
-            for hash in unknown.hashes {
+            for hash in self.unknown.bucket(number, of)?.hashes {
                 if let Ok(at) = bucket.hashes.binary_search(&hash) {
                     bucket.rows[at] = UNKNOWN_ROW;
                 }
@@ -146,20 +247,9 @@ impl Base {
         path: &ObjectPath,
     ) -> Result<Bucket, StoreError> {
         let carried = self.carried.bucket(number, of)?;
-        let arrow = |e| StoreError::corrupt(path, e);
-        let keys = concat_batches(&self.keys, [&bucket.keys, &carried.keys]).map_err(arrow)?;
-        let rows = [bucket.rows, carried.rows].concat();
-        let hashes = [bucket.hashes, carried.hashes].concat();
-        let mut order: Vec<(u128, u32)> = hashes.into_iter().zip(0..).collect();
-        order.sort_unstable();
         // The index itself wins over what was carried along.
-        order.dedup_by_key(|(hash, _)| *hash);
-        let indices = UInt32Array::from_iter_values(order.iter().map(|(_, at)| *at));
-        Ok(Bucket {
-            rows: order.iter().map(|(_, at)| rows[*at as usize]).collect(),
-            hashes: order.into_iter().map(|(hash, _)| hash).collect(),
-            keys: take_record_batch(&keys, &indices).map_err(arrow)?,
-        })
+        let carried = Bucket { hashes: carried.hashes, rows: carried.rows, keys: carried.keys };
+        bucket.merge(carried).map_err(|e| StoreError::corrupt(path, e))
     }
 }
 

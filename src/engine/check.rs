@@ -1,9 +1,9 @@
 //! Everything that can be known before anything runs: is the source there, is the query right, does the table fit.
 
 use super::{
-    CheckReport, Env, Failure, RunError, Step, place,
-    run::{not_published, refuse_reserved, same_place_and_key},
-    table_spec,
+    CheckReport, Env, Failure, RunError, Step,
+    agreement::{not_published, refuse_reserved, same_place_and_key},
+    place, table_spec,
 };
 use crate::{fingerprint::Scheme, store::History, sync::SyncSpec};
 use hydrant_contract::{Inspection, Shape};

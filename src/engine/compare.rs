@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     apply::exceptions::key_text,
-    diff::{BucketDiff, New, Old, diff},
+    diff::{self, BucketDiff, New, Old, Rules, diff},
+    guard::Hold,
     spill::{Fingerprinted, NewBucket},
     store::{
         Bucket, Changes, Codec, Index, Part, RunNames, StoreError, SyncStore, bounds, bucket_count, encode,
@@ -18,10 +19,7 @@ use crate::{
     },
     sync::DuplicateKeys,
 };
-use arrow::{
-    array::{RecordBatch, UInt64Array},
-    compute::take_record_batch,
-};
+use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt, stream};
 use hydrant_contract::Shape;
 use roaring::RoaringTreemap;
@@ -32,6 +30,16 @@ use tokio_util::sync::CancellationToken;
 const UNITS_AT_ONCE: usize = 2;
 /// Keys in one part of the deletes.
 const DELETES_PART_ROWS: usize = 131_072;
+
+/// Which differences are changes; see [`diff::Scope`].
+#[derive(Clone, Copy)]
+pub(super) enum Scope<'a> {
+    All,
+    Unknown,
+    /// Only what brings back what the target held by this earlier index.
+    Restore(&'a Base),
+    Nothing,
+}
 
 /// What the compare found; all of it is in the store.
 pub(super) struct Compared {
@@ -48,6 +56,9 @@ pub(super) struct Compare<'a> {
     pub(super) duplicate_keys: DuplicateKeys,
     /// Whether rows that left the query matter to this sync.
     pub(super) wants_deletes: bool,
+    /// Kinds of changes that are held back.
+    pub(super) hold: Hold,
+    pub(super) scope: Scope<'a>,
     pub(super) store: &'a SyncStore,
     pub(super) names: RunNames,
     /// Asks to stop between two units.
@@ -69,7 +80,7 @@ struct Found {
 }
 
 impl Compare<'_> {
-    pub(super) async fn run(self) -> Result<Compared, Failure> {
+    pub(super) async fn run(&self) -> Result<Compared, Failure> {
         // At least as fine as what the base needs: keys whose delete is withheld may be far more than the export's.
         let fine = bucket_count(self.fingerprints.rows().max(self.base.rows()));
         let old = self.base.buckets().unwrap_or(fine);
@@ -112,28 +123,32 @@ impl Compare<'_> {
             return Err(Failure::Stopped);
         }
         if old <= new {
-            let all = self.base.bucket(unit).await?;
+            let all = self.base.bucket(unit, old).await?;
             let finer = new / old;
             for number in unit * finer..(unit + 1) * finer {
                 let before = if finer == 1 { all.clone() } else { all.within(number, new) };
                 let after = self.new_bucket(number, new).await?;
-                let result = self.compare(&before, &after, 0..after.hashes.len());
+                let result = self.compare(&before, &after, 0..after.hashes.len(), (number, new)).await?;
                 let kept = result.kept.clone();
+                let stay = self.stay(&before, &result)?;
                 self.take(&before, &after, result, found).await?;
-                self.write_index(number, &after, kept, found).await?;
+                self.write_index(number, &after, kept, stay, found).await?;
             }
         } else {
             let after = self.new_bucket(unit, new).await?;
             let finer = old / new;
             let mut kept = Vec::new();
+            let mut stay = Bucket::empty(self.shape.key_schema());
             for number in unit * finer..(unit + 1) * finer {
-                let before = self.base.bucket(number).await?;
+                let before = self.base.bucket(number, old).await?;
                 let (from, to) = bounds(&after.hashes, number, old);
-                let result = self.compare(&before, &after, from..to);
+                let result = self.compare(&before, &after, from..to, (number, old)).await?;
                 kept.extend(result.kept.iter().map(|at| at + from));
+                stay.append(self.stay(&before, &result)?)
+                    .map_err(|e| StoreError::corrupt(&self.names.index_bucket(unit), e))?;
                 self.take(&before, &after, result, found).await?;
             }
-            self.write_index(unit, &after, kept, found).await?;
+            self.write_index(unit, &after, kept, stay, found).await?;
         }
         let done = {
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,7 +164,24 @@ impl Compare<'_> {
         in_background(&self.names.index_bucket(number), move || fingerprints.bucket(number, of)).await
     }
 
-    fn compare(&self, before: &Bucket, after: &NewBucket, range: std::ops::Range<usize>) -> BucketDiff {
+    /// Compares what lies in the same range of hashes: bucket `place.0` of `place.1`.
+    async fn compare(
+        &self,
+        before: &Bucket,
+        after: &NewBucket,
+        range: std::ops::Range<usize>,
+        place: (usize, usize),
+    ) -> Result<BucketDiff, StoreError> {
+        let then = match self.scope {
+            Scope::Restore(base) => Some(base.bucket(place.0, place.1).await?),
+            Scope::All | Scope::Unknown | Scope::Nothing => None,
+        };
+        let scope = match (self.scope, &then) {
+            (Scope::Unknown, _) => diff::Scope::Unknown,
+            (Scope::Nothing, _) => diff::Scope::Nothing,
+            (Scope::All | Scope::Restore(_), None) => diff::Scope::All,
+            (_, Some(then)) => diff::Scope::Restore(Old { hashes: &then.hashes, rows: &then.rows }),
+        };
         let mut result = diff(
             Old { hashes: &before.hashes, rows: &before.rows },
             New {
@@ -157,10 +189,23 @@ impl Compare<'_> {
                 rows: &after.rows[range.clone()],
                 positions: &after.positions[range.clone()],
             },
-            self.duplicate_keys,
+            Rules {
+                duplicate_keys: self.duplicate_keys,
+                deletes: self.wants_deletes,
+                hold: self.hold,
+                scope,
+            },
         );
         result.duplicates.iter_mut().for_each(|at| *at += range.start);
-        result
+        Ok(result)
+    }
+
+    /// Fingerprints that the new index takes over from the old one.
+    fn stay(&self, before: &Bucket, result: &BucketDiff) -> Result<Bucket, StoreError> {
+        if result.stay.is_empty() {
+            return Ok(Bucket::empty(self.shape.key_schema()));
+        }
+        before.select(&result.stay).map_err(|e| StoreError::corrupt(self.names.folder(), e))
     }
 
     /// Adds what one comparison found to what was found so far.
@@ -175,12 +220,15 @@ impl Compare<'_> {
         result.updates.sort_unstable();
         let inserts: RoaringTreemap = result.inserts.iter().copied().collect();
         let updates: RoaringTreemap = result.updates.iter().copied().collect();
-        let deletes = if self.wants_deletes { self.deleted(before, &result.deletes)? } else { None };
+        let deletes = self.deleted(before, &result.deletes)?;
         let full = {
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
             found.changes.inserts += inserts.len();
             found.changes.updates += updates.len();
             found.changes.unchanged += result.unchanged;
+            found.changes.held.inserts += result.held.inserts;
+            found.changes.held.updates += result.held.updates;
+            found.changes.held.deletes += result.held.deletes;
             found.changes.duplicates += result.duplicates.len() as u64;
             found.inserts |= inserts;
             found.updates |= updates;
@@ -213,11 +261,7 @@ impl Compare<'_> {
         if gone.is_empty() {
             return Ok(None);
         }
-        let indices = UInt64Array::from_iter_values(gone.iter().map(|at| *at as u64));
-        let hashes: Vec<u128> = gone.iter().map(|at| before.hashes[*at]).collect();
-        let rows: Vec<u64> = gone.iter().map(|at| before.rows[*at]).collect();
-        let keys = take_record_batch(&before.keys, &indices);
-        let batch = keys.and_then(|keys| fingerprint_batch(&hashes, &rows, &keys));
+        let batch = before.select(gone).and_then(|b| fingerprint_batch(&b.hashes, &b.rows, &b.keys));
         batch.map(Some).map_err(|e| StoreError::corrupt(&self.names.deletes_part(0), e))
     }
 
@@ -243,20 +287,17 @@ impl Compare<'_> {
         number: usize,
         after: &NewBucket,
         kept: Vec<usize>,
+        stay: Bucket,
         found: &Mutex<Found>,
     ) -> Result<(), StoreError> {
         let path = self.names.index_bucket(number);
+        let corrupt = |e| StoreError::corrupt(&path, e);
         let whole = kept.len() == after.hashes.len();
-        let bucket = if whole {
-            Bucket { hashes: after.hashes.clone(), rows: after.rows.clone(), keys: after.keys.clone() }
-        } else {
-            let indices = UInt64Array::from_iter_values(kept.iter().map(|at| *at as u64));
-            Bucket {
-                hashes: kept.iter().map(|at| after.hashes[*at]).collect(),
-                rows: kept.iter().map(|at| after.rows[*at]).collect(),
-                keys: take_record_batch(&after.keys, &indices).map_err(|e| StoreError::corrupt(&path, e))?,
-            }
-        };
+        let all = Bucket { hashes: after.hashes.clone(), rows: after.rows.clone(), keys: after.keys.clone() };
+        let mut bucket = if whole { all } else { all.select(&kept).map_err(corrupt)? };
+        if !stay.hashes.is_empty() {
+            bucket = bucket.merge(stay).map_err(corrupt)?;
+        }
         let rows = bucket.hashes.len() as u64;
         let bytes = {
             let named = path.clone();

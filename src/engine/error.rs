@@ -3,6 +3,7 @@
 use crate::{
     apply::ApplyError,
     carry::CarryError,
+    guard::Finding,
     object_storage::StorageErrorKind,
     source::{SourceError, SourceErrorKind},
     store::{LeaseError, StoreError},
@@ -31,6 +32,10 @@ pub enum Step {
     Apply,
     /// The second commit point.
     Publish,
+    /// Reading the target, to compare it with what was written.
+    Verify,
+    /// Removing what nothing needs any more.
+    Collect,
 }
 
 impl fmt::Display for Step {
@@ -44,6 +49,8 @@ impl fmt::Display for Step {
             Self::Seal => "seal",
             Self::Apply => "apply",
             Self::Publish => "publish",
+            Self::Verify => "verify",
+            Self::Collect => "collect",
         })
     }
 }
@@ -149,6 +156,31 @@ pub enum Failure {
         /// What the target said.
         said: String,
     },
+    /// The guard says stop.
+    #[error("the guard stopped the run: {}", .findings.iter().map(|f| f.reason.as_str()).collect::<Vec<_>>().join("; "))]
+    Guarded {
+        /// What it found.
+        findings: Vec<Finding>,
+    },
+    /// A run is not one that can be abandoned.
+    #[error("run {run} is not a sealed run that waits to be finished{}", .pending.map_or_else(String::new, |run| format!("; run {run} is")))]
+    NotPending {
+        /// The run that was named.
+        run: u64,
+        /// The one that waits.
+        pending: Option<u64>,
+    },
+    /// A run cannot be undone.
+    #[error("run {run} cannot be rolled back: {reason}")]
+    NoWayBack {
+        /// The run.
+        run: u64,
+        /// Why, in words.
+        reason: String,
+    },
+    /// There is no run to start from.
+    #[error("no run of this sync is published yet")]
+    NothingPublished,
     /// The query returns a column that hydrant manages itself.
     #[error("the query returns the column {column:?}, which hydrant manages itself")]
     Reserved {
@@ -211,6 +243,8 @@ pub enum FailureKind {
     Held,
     /// Stopped on request.
     Stopped,
+    /// The guard stopped it.
+    Guarded,
     /// A defect, or damage.
     Broken,
 }
@@ -259,8 +293,12 @@ impl Failure {
             | Self::StoreBehind { .. }
             | Self::EpochBehind { .. }
             | Self::Reserved { .. }
-            | Self::TargetGone { .. } => FailureKind::Wrong,
+            | Self::TargetGone { .. }
+            | Self::NotPending { .. }
+            | Self::NoWayBack { .. }
+            | Self::NothingPublished => FailureKind::Wrong,
             Self::Stopped => FailureKind::Stopped,
+            Self::Guarded { .. } => FailureKind::Guarded,
         }
     }
 
@@ -338,6 +376,14 @@ impl Failure {
             Self::TargetGone { .. } => {
                 "put the target back into the configuration until this run is finished"
             }
+            Self::Guarded { .. } => {
+                "nothing was written; if the change is right, run the sync with `--approve`, as `hydrant plan SYNC` shows it"
+            }
+            Self::NotPending { .. } => "`hydrant status` names the run that is sealed and not finished",
+            Self::NoWayBack { .. } => {
+                "mend the query and run the sync: only what differs is written; nothing was written now"
+            }
+            Self::NothingPublished => "run it first: `hydrant run SYNC`",
             Self::Stopped => "the next run goes on from here",
         }
     }

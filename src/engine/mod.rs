@@ -6,18 +6,27 @@
 //!           nothing outside the run's own folder is touched  │  will be finished, whoever finishes it
 //! ```
 
+mod abandon;
+mod adopt;
+mod advance;
+mod agreement;
 mod base;
 mod check;
 mod compare;
+mod drift;
 mod error;
 mod export;
+mod held;
 mod keeper;
 mod observer;
+mod origin;
 mod plan;
 mod report;
+mod rollback;
 mod run;
 mod status;
 
+pub use abandon::{AbandonReport, abandon};
 pub use check::check;
 pub use error::{Failure, FailureKind, RunError, Step};
 pub use observer::{Observer, Unobserved};
@@ -26,11 +35,15 @@ pub use report::{
     ChangeKind, CheckReport, ColumnChange, Counts, FailedAttempt, PlanReport, PublishedStatus, RunReport,
     Sample, StatusReport,
 };
+pub use rollback::rollback;
 pub use run::run;
 pub use status::status;
 
+use held::Held;
+
 use crate::{
     clock::Clock,
+    guard::Approvals,
     source::Source,
     store::{LeaseTimes, SyncStore},
     sync::SyncSpec,
@@ -63,10 +76,10 @@ pub struct Env {
 }
 
 /// What a person may say for one run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunOptions {
-    /// Up to this many deletes pass the guard.
-    pub approved_deletes: u64,
+    /// What passes the guard.
+    pub approved: Approvals,
     /// Every row is sent again, whatever the index says of it.
     pub resend: bool,
 }

@@ -1,6 +1,7 @@
 //! How those who wait learn where a run stands.
 
 use super::Step;
+use crate::point::Point;
 
 /// Is told how a run proceeds.
 pub trait Observer: Send + Sync {
@@ -12,6 +13,8 @@ pub trait Observer: Send + Sync {
     fn compared(&self, sync: &str, done: u64, of: u64);
     /// So many of so many changes are written.
     fn applied(&self, sync: &str, done: u64, of: u64);
+    /// A run has come to this point.
+    fn reached(&self, sync: &str, point: Point);
 }
 
 /// Does not care.
@@ -23,4 +26,5 @@ impl Observer for Unobserved {
     fn exported(&self, _: &str, _: u64) {}
     fn compared(&self, _: &str, _: u64, _: u64) {}
     fn applied(&self, _: &str, _: u64, _: u64) {}
+    fn reached(&self, _: &str, _: Point) {}
 }

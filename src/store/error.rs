@@ -53,6 +53,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether there is no such object.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Storage { source: object_store::Error::NotFound { .. }, .. })
+    }
+
     pub(crate) fn storage(doing: &'static str, path: &Path) -> impl FnOnce(object_store::Error) -> Self {
         let path = path.clone();
         move |source| Self::Storage { doing, path, source }

@@ -2,8 +2,9 @@
 
 use super::{Codec, StoreError, encode};
 use arrow::{
-    array::{Array, AsArray, FixedSizeBinaryArray, RecordBatch, UInt64Array},
+    array::{Array, AsArray, FixedSizeBinaryArray, RecordBatch, UInt32Array, UInt64Array},
     buffer::{Buffer, ScalarBuffer},
+    compute::{concat_batches, take_record_batch},
     datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type},
 };
 use object_store::path::Path;
@@ -69,6 +70,44 @@ impl Bucket {
         let keys =
             RecordBatch::try_new(keys.clone(), keys_found).map_err(|e| StoreError::corrupt(path, e))?;
         Ok(Self { hashes: hashes_of(hashes), rows: rows.values().to_vec(), keys })
+    }
+
+    /// Adds fingerprints whose hashes come after those that are there.
+    pub fn append(&mut self, later: Self) -> Result<(), arrow::error::ArrowError> {
+        self.keys = concat_batches(&self.keys.schema(), [&self.keys, &later.keys])?;
+        self.hashes.extend(later.hashes);
+        self.rows.extend(later.rows);
+        Ok(())
+    }
+
+    /// These fingerprints and others with other keys, in the order of their hashes.
+    pub fn merge(self, other: Self) -> Result<Self, arrow::error::ArrowError> {
+        let mut all = self;
+        all.append(other)?;
+        all.in_order()
+    }
+
+    /// Ordered by hash; of several with the same hash the first counts.
+    pub(crate) fn in_order(self) -> Result<Self, arrow::error::ArrowError> {
+        let mut order: Vec<(u128, u32)> = self.hashes.iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        order.dedup_by_key(|(hash, _)| *hash);
+        let indices = UInt32Array::from_iter_values(order.iter().map(|(_, at)| *at));
+        Ok(Self {
+            rows: order.iter().map(|(_, at)| self.rows[*at as usize]).collect(),
+            hashes: order.into_iter().map(|(hash, _)| hash).collect(),
+            keys: take_record_batch(&self.keys, &indices)?,
+        })
+    }
+
+    /// The chosen fingerprints.
+    pub fn select(&self, chosen: &[usize]) -> Result<Self, arrow::error::ArrowError> {
+        let indices = UInt64Array::from_iter_values(chosen.iter().map(|at| *at as u64));
+        Ok(Self {
+            hashes: chosen.iter().map(|at| self.hashes[*at]).collect(),
+            rows: chosen.iter().map(|at| self.rows[*at]).collect(),
+            keys: take_record_batch(&self.keys, &indices)?,
+        })
     }
 
     /// The fingerprints whose hash lies in the given bucket of an index with so many buckets.

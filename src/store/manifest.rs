@@ -1,13 +1,19 @@
-//! The two commit points of a run as they stand in the store, and how the last ones are found.
+//! The commit points of runs as they stand in the store, and how the last ones are found.
 
-use super::{Commit, StoreError, SyncNames, SyncStore};
-use crate::fingerprint::Scheme;
+use super::{Commit, ProcessId, StoreError, SyncNames, SyncStore};
+use crate::{
+    diff::Held,
+    fingerprint::Scheme,
+    guard::{Finding, Hold, Rule, Then},
+};
 use chrono::{DateTime, Utc};
 use hydrant_contract::TableSpec;
 use serde::{Deserialize, Serialize};
 
-/// Format of everything in the store. A store with a higher one is refused.
-pub const FORMAT: u32 = 1;
+/// Format of everything in the store. A store with a higher one is refused, a lower one is read.
+///
+/// Format 1 had no abandoned runs, and kept deletes that were withheld in the change set instead of the index.
+pub const FORMAT: u32 = 2;
 
 /// The first commit point: from here on this run will be finished, from the files that it names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +26,9 @@ pub struct Sealed {
     pub sync: String,
     /// The run; the epoch of the lease under which it was made.
     pub run: u64,
+    /// Where its rows are from.
+    #[serde(default)]
+    pub kind: Kind,
     /// The published run that it was compared with.
     pub base: Option<u64>,
     /// When the query began.
@@ -38,13 +47,37 @@ pub struct Sealed {
     pub index: Index,
     /// What turns the last index into this one.
     pub changes: Changes,
-    /// Set if the deletes are not applied in this run.
-    pub withheld: Option<Withheld>,
+    /// What the guard found: warnings, and why changes are held.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// Format 1: why the deletes of the change set are not applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) withheld: Option<Withheld>,
     /// Whether every row is sent again, because the target was not the one that was written to.
     #[serde(default)]
     pub resend: bool,
     /// Rows whose key is NULL and that were rejected for it.
     pub null_keys: u64,
+}
+
+/// Where the rows of a run are from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The query.
+    #[default]
+    Query,
+    /// The last export: rows that were refused are sent once more.
+    Retry,
+    /// The last export: rows that somebody else changed or deleted in the target.
+    Repair,
+    /// The export of an earlier run.
+    Rollback {
+        /// That run.
+        to: u64,
+    },
+    /// The table itself, as it was before hydrant.
+    Adopt,
 }
 
 /// The parts of an export, in the order of the source.
@@ -87,13 +120,53 @@ pub struct Changes {
     pub unchanged: u64,
     /// Rows that were passed over because another one with the same key counts.
     pub duplicates: u64,
+    /// Changes that are held back. The index says of their keys what the target holds, so the next run finds them again.
+    #[serde(default)]
+    pub held: Held,
+    /// Format 1: keys that are still in the target and not in the index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_parts: Vec<Part>,
 }
 
-/// Deletes that the guard holds back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Withheld {
-    /// Why, in words.
-    pub reason: String,
+pub(crate) struct Withheld {
+    reason: String,
+}
+
+/// What takes the place of a seal: the files of this run are gone or about to go, it cannot be sealed any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discarded {
+    /// Format of the store.
+    pub format: u32,
+    /// The sync.
+    pub sync: String,
+    /// The run that never came to its seal.
+    pub discarded: u64,
+    /// The epoch of the lease under which that was decided.
+    pub epoch: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A person's word that a sealed run will not be finished. Nobody knows which of its changes are in the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abandoned {
+    /// Format of the store.
+    pub format: u32,
+    /// The sync.
+    pub sync: String,
+    /// The run.
+    pub run: u64,
+    /// The epoch of the lease under which it was abandoned.
+    pub epoch: u64,
+    /// When.
+    pub abandoned_at: DateTime<Utc>,
+    /// By whom.
+    pub by: ProcessId,
+    /// Where the keys are that it may have changed.
+    pub keys: Vec<Part>,
+    /// Its files could not be read: of no row is it known what the target holds.
+    pub lost: bool,
 }
 
 /// The second commit point: the table equals the query, but for the rows named here.
@@ -143,9 +216,45 @@ impl Index {
 }
 
 impl Changes {
+    /// Keys that the export has, each once.
+    pub fn exported_keys(&self) -> u64 {
+        self.inserts + self.updates + self.unchanged + self.held.inserts + self.held.updates
+    }
+
+    /// The same counts with these kinds of changes held.
+    pub fn hold(&mut self, hold: Hold) {
+        let kinds = [
+            (hold.inserts, &mut self.inserts, &mut self.held.inserts),
+            (hold.updates, &mut self.updates, &mut self.held.updates),
+            (hold.deletes, &mut self.deletes, &mut self.held.deletes),
+        ];
+        for (_, changes, held) in kinds.into_iter().filter(|(held, ..)| *held) {
+            *held += std::mem::take(changes);
+        }
+    }
+
     /// Changes that are written one after the other: first deletes, then rows in export order.
-    pub fn applied(&self, withheld: bool) -> u64 {
-        self.inserts + self.updates + if withheld { 0 } else { self.deletes }
+    pub fn total(&self) -> u64 {
+        self.inserts + self.updates + self.deletes
+    }
+}
+
+impl Sealed {
+    /// As if this version had written it.
+    fn modern(mut self) -> Self {
+        if let Some(Withheld { reason }) = self.withheld.take() {
+            let deletes = std::mem::take(&mut self.changes.deletes);
+            self.changes.held.deletes = deletes;
+            self.changes.held_parts = std::mem::take(&mut self.changes.deletes_parts);
+            let approve = format!("deletes={deletes}");
+            self.findings.push(Finding { rule: Rule::Deletes, then: Then::Withhold, reason, approve });
+        }
+        self
+    }
+
+    /// Why changes were held back, in words.
+    pub fn withheld(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.then == Then::Withhold)
     }
 }
 
@@ -156,33 +265,68 @@ pub struct History {
     pub published: Option<(Sealed, Published)>,
     /// A sealed run after it, which must be finished before a newer one starts.
     pub pending: Option<Sealed>,
+    /// Sealed runs after the published one that will not be finished.
+    pub abandoned: Vec<(Sealed, Abandoned)>,
 }
 
 impl History {
     /// Reads it from the manifests.
     pub async fn load(store: &SyncStore) -> Result<Self, StoreError> {
         let names = store.names();
-        let all = store.list(&names.manifests()).await?;
-        let last = |wanted| {
-            all.iter()
-                .filter_map(SyncNames::manifest_of)
-                .filter(|(_, c)| *c == wanted)
-                .map(|(run, _)| run)
-                .max()
-        };
-        let published = match last(Commit::Published) {
-            Some(run) => Some((
-                store.read(&names.manifest(run, Commit::Sealed)).await?,
-                store.read(&names.manifest(run, Commit::Published)).await?,
-            )),
-            None => None,
-        };
-        let pending = match last(Commit::Sealed) {
-            Some(run) if Some(run) > last(Commit::Published) => {
-                Some(store.read(&names.manifest(run, Commit::Sealed)).await?)
+        let all: Vec<_> =
+            store.list(&names.manifests()).await?.iter().filter_map(SyncNames::manifest_of).collect();
+        let has = |run, commit| all.contains(&(run, commit));
+        // Published counts, even if somebody abandoned it at the same time: then all of it was written before.
+        let last = all.iter().filter(|(_, commit)| *commit == Commit::Published).map(|(run, _)| *run).max();
+        let mut history = Self::default();
+        if let Some(run) = last {
+            let published = store.read(&names.manifest(run, Commit::Published)).await?;
+            let gone = || {
+                StoreError::corrupt(
+                    &names.manifest(run, Commit::Sealed),
+                    "the run is published, but its seal is gone",
+                )
+            };
+            history.published = Some((sealed(store, run).await?.ok_or_else(gone)?, published));
+        }
+        let mut later: Vec<u64> = all
+            .iter()
+            .filter(|(run, commit)| *commit == Commit::Sealed && Some(*run) > last)
+            .map(|(run, _)| *run)
+            .collect();
+        later.sort_unstable();
+        for run in later {
+            let Some(sealed) = sealed(store, run).await? else { continue };
+            // Of several unfinished ones only the highest was applied: the others came to their seal after its holder had
+            // taken the target over, and were kept out by it.
+            history.pending = None;
+            if has(run, Commit::Abandoned) {
+                let abandoned = store.read(&names.manifest(run, Commit::Abandoned)).await?;
+                history.abandoned.push((sealed, abandoned));
+            } else {
+                history.pending = Some(sealed);
             }
-            _ => None,
-        };
-        Ok(Self { published, pending })
+        }
+        Ok(history)
     }
+
+    /// The seal of one run, if it has one.
+    pub async fn sealed(store: &SyncStore, run: u64) -> Result<Option<Sealed>, StoreError> {
+        sealed(store, run).await
+    }
+}
+
+/// The seal of a run; none if it never came to it.
+async fn sealed(store: &SyncStore, run: u64) -> Result<Option<Sealed>, StoreError> {
+    let path = store.names().manifest(run, Commit::Sealed);
+    let slot: serde_json::Value = match store.read(&path).await {
+        Ok(slot) => slot,
+        Err(error) if error.is_missing() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if slot.get("discarded").is_some() {
+        return Ok(None);
+    }
+    let sealed: Sealed = serde_json::from_value(slot).map_err(|e| StoreError::corrupt(&path, e))?;
+    Ok(Some(sealed.modern()))
 }

@@ -16,7 +16,9 @@ pub use error::StoreError;
 pub(crate) use index::{BUCKETS_MAX, bounds, hash_column, hashes_of, to_batch as fingerprint_batch};
 pub use index::{Bucket, KEY_HASH, ROW_HASH, bucket_count};
 pub use lease::{Lease, LeaseError, LeaseRecord, LeaseTimes};
-pub use manifest::{Changes, Exceptions, Export, FORMAT, History, Index, Part, Published, Sealed, Withheld};
+pub use manifest::{
+    Abandoned, Changes, Discarded, Exceptions, Export, FORMAT, History, Index, Kind, Part, Published, Sealed,
+};
 pub use names::{Commit, RunNames, SyncNames};
 pub use parquet_io::{Codec, decode, encode, read_all};
 pub use process::ProcessId;
@@ -87,6 +89,15 @@ impl SyncStore {
             return Err(StoreError::Newer { path: path.clone(), found: format, known: FORMAT });
         }
         serde_json::from_slice(&bytes).map_err(|e| StoreError::corrupt(path, e))
+    }
+
+    /// Whether there is such an object.
+    pub async fn exists(&self, path: &Path) -> Result<bool, StoreError> {
+        match self.objects.head(path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(StoreError::Storage { doing: "looking for", path: path.clone(), source }),
+        }
     }
 
     /// Names of all objects below a folder.

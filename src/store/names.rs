@@ -3,7 +3,7 @@
 //! ```text
 //! <sync>/leases/00000042.json
 //! <sync>/manifests/00000017.sealed.json
-//! <sync>/manifests/00000017.published.json
+//! <sync>/manifests/00000017.{published,abandoned}.json
 //! <sync>/runs/00000017/export/part-00000.parquet
 //! <sync>/runs/00000017/index/bucket-0000.parquet
 //! <sync>/runs/00000017/changes/{inserts,updates}.roaring
@@ -12,6 +12,7 @@
 //! <sync>/runs/00000017/rejects/null-keys.parquet
 //! <sync>/runs/00000017/carried/000000000000.parquet
 //! <sync>/runs/00000017/absent/000000000000.parquet
+//! <sync>/runs/00000017/unknown/part-00000.parquet
 //! <sync>/runs/00000017/report.json
 //! ```
 //!
@@ -26,13 +27,15 @@ pub struct SyncNames {
     root: Path,
 }
 
-/// The two commit points of a run, as objects.
+/// The commit points of a run, as objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Commit {
     /// From here on the run will be finished.
     Sealed,
     /// The run is finished.
     Published,
+    /// The run will not be finished.
+    Abandoned,
 }
 
 impl SyncNames {
@@ -66,6 +69,7 @@ impl SyncNames {
         let kind = match commit {
             Commit::Sealed => "sealed",
             Commit::Published => "published",
+            Commit::Abandoned => "abandoned",
         };
         self.manifests().join(format!("{run:08}.{kind}.json"))
     }
@@ -76,6 +80,7 @@ impl SyncNames {
         let commit = match kind {
             "sealed" => Commit::Sealed,
             "published" => Commit::Published,
+            "abandoned" => Commit::Abandoned,
             _ => return None,
         };
         Some((run.parse().ok()?, commit))
@@ -84,6 +89,11 @@ impl SyncNames {
     /// Folder of all runs.
     pub fn runs(&self) -> Path {
         self.root.clone().join("runs")
+    }
+
+    /// Which run's folder this object lies in.
+    pub fn run_of(&self, path: &Path) -> Option<u64> {
+        path.prefix_match(&self.runs())?.next()?.as_ref().parse().ok()
     }
 
     /// One run's own objects.
@@ -148,6 +158,16 @@ impl RunNames {
         self.in_folder("absent", format!("{first_change:012}.parquet"))
     }
 
+    /// A part of the keys that an abandoned run may have changed.
+    pub fn unknown_part(&self, part: usize) -> Path {
+        self.in_folder("unknown", format!("part-{part:05}.parquet"))
+    }
+
+    /// Everything of this run.
+    pub fn folder(&self) -> &Path {
+        &self.root
+    }
+
     /// What happened, for people and for `hydrant status`.
     pub fn report(&self) -> Path {
         self.root.clone().join("report.json")
@@ -163,7 +183,7 @@ mod tests {
         let names = SyncNames::new(&Path::from("prod"), "users");
         assert_eq!(names.lease(42).as_ref(), "prod/users/leases/00000042.json");
         assert_eq!(SyncNames::lease_number(&names.lease(123_456_789)), Some(123_456_789));
-        for commit in [Commit::Sealed, Commit::Published] {
+        for commit in [Commit::Sealed, Commit::Published, Commit::Abandoned] {
             assert_eq!(SyncNames::manifest_of(&names.manifest(7, commit)), Some((7, commit)));
         }
         assert_eq!(SyncNames::manifest_of(&names.lease(1)), None);

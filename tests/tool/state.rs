@@ -122,10 +122,10 @@ fn a_store_of_a_newer_version_is_refused() {
     let project = Project::sqlite();
     published(&project);
     let path = "store/items/manifests/00000001.published.json";
-    project.write(path, &project.read(path).replace(r#""format": 1"#, r#""format": 2"#));
+    project.write(path, &project.read(path).replace(r#""format": 2"#, r#""format": 3"#));
     let ran = project.run(&["run"]);
     assert_eq!(ran.code, 9, "{}", ran.all());
-    assert!(ran.stderr.contains("has format 2, this hydrant reads formats up to 1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("has format 3, this hydrant reads formats up to 2"), "{}", ran.stderr);
 }
 
 #[test]

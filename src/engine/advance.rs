@@ -1,0 +1,287 @@
+//! The six verbs, in their order.
+
+use super::{
+    Counts, Failure, Held, RunReport, Step,
+    agreement::{Memory, refuse_reserved, same_place_and_key, wants_deletes},
+    base::{Base, BaseBuilder, Room},
+    compare::{Compare, Compared},
+    drift::drift,
+    export::{Destination, Exported, export},
+    origin::{Opened, Origin},
+    place, table_spec,
+};
+use crate::{
+    apply::Job,
+    fingerprint::Scheme,
+    guard::{Figures, Finding, Hold, judge},
+    point::Point,
+    spill::Fingerprinted,
+    store::{Commit, FORMAT, History, LeaseError, Published, RejectRecord, Sealed, StoreError},
+};
+use hydrant_contract::{Checkpoint, TableSpec};
+use std::sync::Arc;
+
+/// What a run found to do.
+struct Differences {
+    base: Option<u64>,
+    compared: Compared,
+    findings: Vec<Finding>,
+}
+
+impl Held<'_> {
+    /// Finishes a run that is sealed, then makes one of its own.
+    pub(super) async fn advance(&mut self, origin: Origin) -> Result<RunReport, Failure> {
+        let rolled_forward = self.roll_forward().await?.map(Box::new);
+        let mut report = self.new_run(origin).await?;
+        report.rolled_forward = rolled_forward;
+        Ok(report)
+    }
+
+    async fn new_run(&mut self, origin: Origin) -> Result<RunReport, Failure> {
+        self.enter(Step::Inspect);
+        let history = History::load(&self.env.store).await?;
+        let last = history.published.as_ref().map(|(sealed, _)| sealed);
+        let Opened { rows, shape, as_of } = origin.open(self, last).await?;
+        refuse_reserved(&rows.schema, &self.sync.deletes)?;
+        let spec = table_spec(self.sync, shape);
+        let scheme = Scheme::of(&spec.shape);
+        same_place_and_key(self.sync, &history, &spec, &scheme)?;
+        let absent = self.inspect(&spec).await?;
+        let checkpoint = self.claim().await?;
+        self.reached(Point::Claimed);
+        // Only from here on does nobody else write: what a late holder sealed before the claim would be missed.
+        let history = History::load(&self.env.store).await?;
+        if history.pending.is_some() {
+            return Err(LeaseError::Lost(self.epoch()).into());
+        }
+        same_place_and_key(self.sync, &history, &spec, &scheme)?;
+        self.memory(&history, None, checkpoint.as_ref(), absent).agrees()?;
+
+        self.enter(Step::Export);
+        let run = self.epoch();
+        let names = self.env.store.names().run(run);
+        let to = Destination { store: &self.env.store, names: names.clone() };
+        let exported = export(self.env, self.sync, rows, &spec.shape, to, &self.keeper.lost).await?;
+        let Exported { export, fingerprints, null_keys } = exported;
+        if !null_keys.is_empty() {
+            let path = names.null_keys();
+            let bytes = RejectRecord::encode(&null_keys).map_err(|e| StoreError::corrupt(&path, e))?;
+            self.env.store.put(&path, bytes).await?;
+        }
+        self.reached(Point::Exported);
+
+        self.enter(Step::Diff);
+        let kind = origin.kind();
+        let Differences { base, compared, findings } =
+            self.differences(origin, &history, &spec, &scheme, fingerprints).await?;
+        self.reached(Point::Compared);
+
+        self.enter(Step::Seal);
+        self.go_on()?;
+        let sealed = Sealed {
+            format: FORMAT,
+            hydrant: env!("CARGO_PKG_VERSION").to_owned(),
+            sync: self.sync.name.clone(),
+            run,
+            kind,
+            base,
+            as_of,
+            sealed_at: self.env.clock.now(),
+            target: self.sync.target.clone(),
+            spec,
+            scheme,
+            export,
+            index: compared.index,
+            changes: compared.changes,
+            findings,
+            withheld: None,
+            resend: self.options.resend,
+            null_keys: null_keys.len() as u64,
+        };
+        self.may_be_sealed = true;
+        self.reached(Point::Sealing);
+        self.env.store.create(&self.env.store.names().manifest(run, Commit::Sealed), &sealed).await?;
+        self.reached(Point::Sealed);
+        self.enter(Step::Apply);
+        let ceiling = self.sync.rejects.of(sealed.export.rows()).saturating_sub(sealed.null_keys);
+        let mut report = self.apply_and_publish(&sealed, None, absent, ceiling).await?;
+        let room = 10_usize.saturating_sub(report.rejects.len());
+        report.rejects.extend(null_keys.into_iter().take(room));
+        Ok(report)
+    }
+
+    /// Compares the export with what the target is believed to hold, and asks the guard.
+    async fn differences(
+        &self,
+        mut origin: Origin,
+        history: &History,
+        spec: &TableSpec,
+        scheme: &Scheme,
+        fingerprints: Fingerprinted,
+    ) -> Result<Differences, Failure> {
+        let begin = || {
+            let room = Room { memory_bytes: self.env.memory_bytes, scratch: &self.env.scratch };
+            BaseBuilder::new(&self.env.store, spec.shape.key_schema(), room)
+        };
+        let mut base = begin().history(history, spec, scheme).await?.resend(self.options.resend);
+        if let Some(unsure) = origin.take_unsure() {
+            base = base.unsure_of(&unsure)?;
+        }
+        let base = base.finish()?;
+        let then = match &origin {
+            Origin::Earlier(earlier) => {
+                let (sealed, published) = earlier.as_ref();
+                Some(begin().index(sealed, Some(published), spec, scheme).await?.finish()?)
+            }
+            Origin::Query | Origin::Last { .. } | Origin::Table => None,
+        };
+        let names = self.env.store.names().run(self.epoch());
+        let progress = |done, of| self.env.observer.compared(&self.sync.name, done, of);
+        let mut compare = Compare {
+            base: &base,
+            fingerprints: Arc::new(fingerprints),
+            shape: &spec.shape,
+            duplicate_keys: self.sync.duplicate_keys,
+            wants_deletes: wants_deletes(spec),
+            hold: Hold::NOTHING,
+            scope: origin.scope(then.as_ref()),
+            store: &self.env.store,
+            names: names.clone(),
+            stop: &self.env.stop,
+            progress: &progress,
+        };
+        let mut compared = compare.run().await?;
+        if matches!(origin, Origin::Table) {
+            return Ok(Differences { base: base.run, compared, findings: Vec::new() });
+        }
+        let last = match &origin {
+            Origin::Query => history.published.as_ref().map(|(sealed, _)| sealed),
+            Origin::Last { .. } | Origin::Earlier(_) | Origin::Table => None,
+        };
+        let figures = figures(&base, &compared, last, spec);
+        let verdict = judge(&self.sync.guard, &figures, &self.options.approved);
+        if verdict.stops().next().is_some() {
+            return Err(Failure::Guarded { findings: verdict.findings });
+        }
+        if verdict.hold != Hold::NOTHING {
+            // The same once more, with an index that leaves what is held as it was.
+            let found = std::mem::take(&mut compared.changes.deletes_parts);
+            compare.hold = verdict.hold;
+            compared = compare.run().await?;
+            for part in found.iter().skip(compared.changes.deletes_parts.len()) {
+                self.env.store.delete(&names.deletes_part(part.number)).await?;
+            }
+        }
+        Ok(Differences { base: base.run, compared, findings: verdict.findings })
+    }
+
+    /// Finishes a run that was sealed and not published, if there is one, from its own files.
+    ///
+    /// Its rejects have no ceiling: its rows cannot be mended any more, and what is refused is tried again by the next run,
+    /// from fresh rows and under the ceiling.
+    pub(super) async fn roll_forward(&mut self) -> Result<Option<RunReport>, Failure> {
+        let mut history = History::load(&self.env.store).await?;
+        let Some(sealed) = history.pending.take() else { return Ok(None) };
+        self.enter(Step::RollForward);
+        if sealed.target != self.sync.target {
+            return Err(Failure::TargetGone { run: sealed.run, target: sealed.target });
+        }
+        tracing::info!(sync = sealed.sync, run = sealed.run, "finishing a run that was sealed before");
+        let absent = self.inspect(&sealed.spec).await?;
+        let checkpoint = self.claim().await?;
+        self.reached(Point::Claimed);
+        self.memory(&history, Some(&sealed), checkpoint.as_ref(), absent).agrees()?;
+        Ok(Some(self.apply_and_publish(&sealed, checkpoint.as_ref(), absent, u64::MAX).await?))
+    }
+
+    fn memory<'a>(
+        &self,
+        history: &'a History,
+        pending: Option<&'a Sealed>,
+        last: Option<&'a Checkpoint>,
+        absent: bool,
+    ) -> Memory<'a> {
+        Memory { history, pending, last, absent, epoch: self.epoch(), resend: self.options.resend }
+    }
+
+    async fn apply_and_publish(
+        &mut self,
+        sealed: &Sealed,
+        last: Option<&Checkpoint>,
+        absent: bool,
+        reject_ceiling: u64,
+    ) -> Result<RunReport, Failure> {
+        if absent {
+            self.target.create(&sealed.spec).await?;
+            self.reached(Point::Created);
+        }
+        let observer = self.env.observer.clone();
+        let progress = |done, of| observer.applied(&self.sync.name, done, of);
+        let reached = |point| observer.reached(&self.sync.name, point);
+        let job = Job {
+            store: &self.env.store,
+            sealed,
+            target: self.target.as_ref(),
+            epoch: self.epoch(),
+            reject_ceiling,
+            stop: &self.env.stop,
+            lease_lost: &self.keeper.lost,
+            progress: &progress,
+            reached: &reached,
+        };
+        let outcome = job.apply(last).await?;
+        self.reached(Point::Applied);
+
+        self.enter(Step::Publish);
+        // The exceptions belong to what this process applied. Had another one gone on with the run in the meantime, this
+        // would be refused.
+        self.claim().await?;
+        if self.keeper.lost.is_cancelled() {
+            return Err(LeaseError::Lost(self.epoch()).into());
+        }
+        let published = Published {
+            format: FORMAT,
+            sync: sealed.sync.clone(),
+            run: sealed.run,
+            epoch: self.epoch(),
+            published_at: self.env.clock.now(),
+            exceptions: outcome.exceptions,
+        };
+        self.reached(Point::Publishing);
+        self.env
+            .store
+            .create(&self.env.store.names().manifest(sealed.run, Commit::Published), &published)
+            .await?;
+        self.reached(Point::Published);
+        Ok(RunReport {
+            sync: sealed.sync.clone(),
+            run: sealed.run,
+            kind: sealed.kind,
+            base: sealed.base,
+            as_of: sealed.as_of,
+            published_at: published.published_at,
+            table: place(&sealed.target, &sealed.spec),
+            counts: Counts::of(sealed, Some(&published)),
+            findings: sealed.findings.clone(),
+            rejects: outcome.samples,
+            batches: outcome.paths,
+            seconds: self.seconds(),
+            rolled_forward: None,
+        })
+    }
+}
+
+/// What the guard looks at. `last` is the run whose export this one is measured against.
+pub(super) fn figures(base: &Base, compared: &Compared, last: Option<&Sealed>, spec: &TableSpec) -> Figures {
+    Figures {
+        published_rows: base.rows(),
+        last_exported_rows: last.map(|sealed| sealed.changes.exported_keys()),
+        exported_rows: compared.changes.exported_keys(),
+        inserts: compared.changes.inserts,
+        updates: compared.changes.updates,
+        deletes: compared.changes.deletes,
+        unchanged: compared.changes.unchanged,
+        key_columns: spec.shape.key().to_vec(),
+        drift: last.map_or_else(Vec::new, |sealed| drift(&sealed.spec.shape, &spec.shape)),
+    }
+}

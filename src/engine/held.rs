@@ -1,0 +1,145 @@
+//! A sync under a lease: what every kind of work on it needs.
+
+use super::{Env, Failure, RunOptions, Step, keeper::LeaseKeeper, place};
+use crate::{
+    apply::Retrying,
+    point::Point,
+    store::{Lease, LeaseError},
+    sync::SyncSpec,
+};
+use hydrant_contract::{Checkpoint, ErrorKind, Inspection, TableSpec, Target};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+/// A sync whose lease is held.
+pub(super) struct Held<'a> {
+    pub(super) env: &'a Env,
+    pub(super) sync: &'a SyncSpec,
+    pub(super) options: RunOptions,
+    pub(super) keeper: LeaseKeeper,
+    pub(super) target: Arc<dyn Target>,
+    step: Step,
+    /// Whether a seal was tried under this lease: then the files of the run may be needed.
+    pub(super) may_be_sealed: bool,
+    clock: BTreeMap<&'static str, f64>,
+    since: Instant,
+}
+
+impl<'a> Held<'a> {
+    pub(super) async fn take(
+        env: &'a Env,
+        sync: &'a SyncSpec,
+        options: RunOptions,
+    ) -> Result<Self, LeaseError> {
+        let keeper = LeaseKeeper::take(&env.store, env.lease_times, env.clock.clone()).await?;
+        let held = Self {
+            env,
+            sync,
+            options,
+            keeper,
+            target: Arc::new(Retrying::new(env.target.clone())),
+            step: Step::Start,
+            may_be_sealed: false,
+            clock: BTreeMap::new(),
+            since: Instant::now(),
+        };
+        held.reached(Point::Leased);
+        Ok(held)
+    }
+
+    pub(super) async fn release(self) {
+        self.keeper.release().await;
+    }
+
+    /// The epoch of the lease, which is the number of the run.
+    pub(super) fn epoch(&self) -> u64 {
+        self.keeper.epoch
+    }
+
+    pub(super) fn step(&self) -> Step {
+        self.step
+    }
+
+    pub(super) fn reached(&self, point: Point) {
+        self.env.observer.reached(&self.sync.name, point);
+    }
+
+    /// Takes the target over. If it has seen a later epoch although this lease is in force, the store is the one behind.
+    pub(super) async fn claim(&self) -> Result<Option<Checkpoint>, Failure> {
+        match self.target.claim(&self.sync.name, self.epoch()).await {
+            Err(error) if error.kind() == ErrorKind::Fenced => {
+                let current = Lease::current(&self.env.store).await?;
+                Err(match current.is_some_and(|(_, record)| record.epoch == self.epoch()) {
+                    true => Failure::EpochBehind { epoch: self.epoch(), said: error.to_string() },
+                    false => error.into(),
+                })
+            }
+            claimed => Ok(claimed?),
+        }
+    }
+
+    /// Whether the table is absent; a table that does not fit is a failure.
+    pub(super) async fn inspect(&self, spec: &TableSpec) -> Result<bool, Failure> {
+        let inspection = self.target.inspect(spec).await?;
+        self.reached(Point::Inspected);
+        match inspection {
+            Inspection::Absent { .. } => Ok(true),
+            Inspection::Present { mismatches } if mismatches.is_empty() => Ok(false),
+            Inspection::Present { mismatches } => {
+                Err(Failure::TableDiffers { table: place(&self.sync.target, spec), mismatches })
+            }
+        }
+    }
+
+    /// A failure if this work shall not or must not go on.
+    pub(super) fn go_on(&self) -> Result<(), Failure> {
+        match (self.env.stop.is_cancelled(), self.keeper.lost.is_cancelled()) {
+            (true, _) => Err(Failure::Stopped),
+            (_, true) => Err(LeaseError::Lost(self.epoch()).into()),
+            (false, false) => Ok(()),
+        }
+    }
+
+    /// Removes what a failed attempt has written, if nobody can need it. What cannot be removed now is an orphan, and
+    /// collected later.
+    pub(super) async fn tidy(&self) {
+        if self.may_be_sealed || self.keeper.lost.is_cancelled() {
+            return;
+        }
+        let folder = self.env.store.names().run(self.epoch());
+        let Ok(objects) = self.env.store.list(folder.folder()).await else { return };
+        for object in objects {
+            if let Err(error) = self.env.store.delete(&object).await {
+                tracing::debug!(%error, "left behind");
+                return;
+            }
+        }
+    }
+
+    pub(super) fn enter(&mut self, step: Step) {
+        self.lap();
+        self.step = step;
+        self.env.observer.step(&self.sync.name, step);
+    }
+
+    /// Books the time since the last lap on the step that has just been.
+    fn lap(&mut self) {
+        let name = match self.step {
+            Step::Start | Step::Inspect => "inspect",
+            Step::Export => "export",
+            Step::Diff => "diff",
+            Step::Seal => "seal",
+            Step::RollForward | Step::Apply => "apply",
+            Step::Publish => "publish",
+            Step::Verify => "verify",
+            Step::Collect => "collect",
+        };
+        *self.clock.entry(name).or_default() += self.since.elapsed().as_secs_f64();
+        self.since = Instant::now();
+    }
+
+    /// Seconds that each step took since this was asked last.
+    pub(super) fn seconds(&mut self) -> BTreeMap<&'static str, f64> {
+        self.lap();
+        std::mem::take(&mut self.clock)
+    }
+}

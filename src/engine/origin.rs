@@ -1,0 +1,104 @@
+//! Where the rows of a run come from, and which of their differences it is about.
+
+use super::{Failure, Held, compare::Scope};
+use crate::{
+    apply::pick_all,
+    source::{Rows, SourceError, SourceErrorKind},
+    spill::Fingerprinted,
+    store::{Kind, Published, Sealed},
+};
+use arrow::datatypes::Schema;
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt};
+use hydrant_contract::Shape;
+use std::sync::Arc;
+
+/// Where rows come from.
+pub(super) enum Origin {
+    /// The query: every difference is a change.
+    Query,
+    /// The export of the last published run once more: only rows of which it is not known what the target holds are sent.
+    Last {
+        /// What kind of run that is.
+        kind: Kind,
+        /// Keys that were found to differ, besides those that the store knows of.
+        unsure: Option<Fingerprinted>,
+    },
+    /// The export of an earlier run: the table goes back to what it held then.
+    Earlier(Box<(Sealed, Published)>),
+    /// The table itself: nothing is a change, it becomes the index.
+    Table,
+}
+
+/// Rows that a run starts from.
+pub(super) struct Opened {
+    pub(super) rows: Rows,
+    pub(super) shape: Shape,
+    /// As of when they are.
+    pub(super) as_of: DateTime<Utc>,
+}
+
+impl Origin {
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Query => Kind::Query,
+            Self::Last { kind, .. } => *kind,
+            Self::Earlier(earlier) => Kind::Rollback { to: earlier.0.run },
+            Self::Table => Kind::Adopt,
+        }
+    }
+
+    /// Keys that were found to differ.
+    pub(super) fn take_unsure(&mut self) -> Option<Fingerprinted> {
+        match self {
+            Self::Last { unsure, .. } => unsure.take(),
+            Self::Query | Self::Earlier(_) | Self::Table => None,
+        }
+    }
+
+    pub(super) async fn open(&self, held: &Held<'_>, last: Option<&Sealed>) -> Result<Opened, Failure> {
+        let as_of = held.env.clock.now();
+        let key = || held.sync.key.clone();
+        match self {
+            Self::Query => {
+                let rows = held.env.source.open(&held.sync.model).await?;
+                let shape = Shape::of(&rows.schema, key())?;
+                Ok(Opened { rows, shape, as_of })
+            }
+            Self::Last { .. } => {
+                let last = last.ok_or(Failure::NothingPublished)?;
+                Ok(stored(held, last))
+            }
+            Self::Earlier(earlier) => Ok(stored(held, &earlier.0)),
+            Self::Table => {
+                let shape = Shape::of(held.env.source.describe(&held.sync.model).await?.as_ref(), key())?;
+                Ok(Opened { rows: super::adopt::rows(held, &shape), shape, as_of })
+            }
+        }
+    }
+
+    pub(super) fn scope<'b>(&self, then: Option<&'b super::base::Base>) -> Scope<'b> {
+        match (self, then) {
+            (Self::Query, _) | (Self::Earlier(_), None) => Scope::All,
+            (Self::Last { .. }, _) => Scope::Unknown,
+            (Self::Earlier(_), Some(then)) => Scope::Restore(then),
+            (Self::Table, _) => Scope::Nothing,
+        }
+    }
+}
+
+/// The rows of an earlier export, in their order.
+fn stored(held: &Held<'_>, sealed: &Sealed) -> Opened {
+    let shape = sealed.spec.shape.clone();
+    // Keys may be NULL in an export; see `carry`.
+    let fields: Vec<_> = shape.columns().iter().map(|c| c.value.field(&c.name, true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let names = held.env.store.names().run(sealed.run);
+    let picked = pick_all(held.env.store.clone(), names, &sealed.export, schema.clone());
+    let batches = picked.map_ok(|picked| picked.rows).map_err(|error| SourceError {
+        kind: if error.is_missing() { SourceErrorKind::Missing } else { SourceErrorKind::Broken },
+        message: format!("reading an earlier export: {error}"),
+        position: None,
+    });
+    Opened { rows: Rows { schema, batches: batches.boxed() }, shape, as_of: sealed.as_of }
+}
