@@ -6,16 +6,19 @@
 use super::ApplyError;
 use crate::{
     fingerprint::UNKNOWN_ROW,
-    store::{Exceptions, KEY_HASH, RejectRecord, Sealed, StoreError, SyncStore, hash_column, read_all},
+    store::{
+        Codec, Exceptions, KEY_HASH, RejectRecord, Sealed, StoreError, SyncStore, encode, hash_column,
+        hashes_of, read_all,
+    },
 };
 use arrow::{
-    array::{RecordBatch, UInt64Array},
-    compute::take_record_batch,
+    array::{AsArray, BooleanArray, RecordBatch, UInt64Array},
+    compute::{filter_record_batch, take_record_batch},
     error::ArrowError,
 };
 use hydrant_contract::{Shape, json};
 use object_store::path::Path;
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// Rejects that are kept to be shown; all of them are in the store.
 const SAMPLES: usize = 10;
@@ -24,6 +27,8 @@ pub(super) struct ExceptionLog<'a> {
     store: &'a SyncStore,
     sealed: &'a Sealed,
     exceptions: Exceptions,
+    /// Rejects that may settle, among those that are counted.
+    waiting: u64,
     samples: Vec<RejectRecord>,
 }
 
@@ -34,7 +39,8 @@ impl<'a> ExceptionLog<'a> {
         sealed: &'a Sealed,
         from: u64,
     ) -> Result<Self, ApplyError> {
-        let mut log = Self { store, sealed, exceptions: Exceptions::default(), samples: Vec::new() };
+        let mut log =
+            Self { store, sealed, exceptions: Exceptions::default(), waiting: 0, samples: Vec::new() };
         let names = store.names().run(sealed.run);
         for (folder, kind) in [(names.rejects(0), 0), (names.carried(0), 1), (names.absent(0), 2)] {
             let Some(folder) = parent(&folder) else { continue };
@@ -50,7 +56,7 @@ impl<'a> ExceptionLog<'a> {
                     store.delete(&path).await?;
                     continue;
                 }
-                let batch = read_all(store.get(&path).await?).map_err(|e| StoreError::corrupt(&path, e))?;
+                let batch = log.batch(&path).await?;
                 match kind {
                     0 => log.count_rejects(first, &RejectRecord::decode(&batch, &path)?),
                     1 => log.exceptions.carried.push(first),
@@ -67,6 +73,7 @@ impl<'a> ExceptionLog<'a> {
     fn count_rejects(&mut self, first: u64, records: &[RejectRecord]) {
         self.exceptions.rejects.push(first);
         self.exceptions.rejected += records.len() as u64;
+        self.waiting += records.iter().filter(|r| r.may_settle).count() as u64;
         let room = SAMPLES.saturating_sub(self.samples.len());
         self.samples.extend(records.iter().take(room).cloned());
     }
@@ -84,13 +91,13 @@ impl<'a> ExceptionLog<'a> {
             self.count_rejects(first, records);
         }
         if let Some(keys) = carried {
-            let bytes = crate::store::encode(keys.schema(), &[keys], crate::store::Codec::Fingerprints);
+            let bytes = encode(keys.schema(), &[keys], Codec::Fingerprints);
             self.store.put(&names.carried(first), bytes.map_err(ArrowError::from)?).await?;
             self.exceptions.carried.push(first);
         }
         if !absent.is_empty() {
             let batch = RecordBatch::try_from_iter([(KEY_HASH, Arc::new(hash_column(absent)) as _)])?;
-            let bytes = crate::store::encode(batch.schema(), &[batch], crate::store::Codec::Fingerprints);
+            let bytes = encode(batch.schema(), &[batch], Codec::Fingerprints);
             self.store.put(&names.absent(first), bytes.map_err(ArrowError::from)?).await?;
             self.exceptions.absents.push(first);
             self.exceptions.absent += absent.len() as u64;
@@ -106,8 +113,87 @@ impl<'a> ExceptionLog<'a> {
         &self.samples
     }
 
-    pub(super) fn finish(self) -> (Exceptions, Vec<RejectRecord>) {
-        (self.exceptions, self.samples)
+    /// How many of the rejects may settle.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting
+    }
+
+    /// Batches with deletes that were refused.
+    pub(super) fn carried(&self) -> &[u64] {
+        &self.exceptions.carried
+    }
+
+    /// The rejects that may settle.
+    pub(super) async fn may_settle(&self) -> Result<Vec<RejectRecord>, ApplyError> {
+        let mut all = Vec::new();
+        if self.waiting > 0 {
+            for first in &self.exceptions.rejects {
+                all.extend(self.rejects(*first).await?.into_iter().filter(|r| r.may_settle));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Takes back the notes of rows that are written after all.
+    pub(super) async fn settled(&mut self, hashes: &HashSet<u128>) -> Result<(), ApplyError> {
+        let names = self.store.names().run(self.sealed.run);
+        let is_settled = |record: &RejectRecord| record.hash.is_some_and(|hash| hashes.contains(&hash));
+        // Rejects first: a carried key without one is only deleted once more, a reject without its key could not be sent.
+        for first in std::mem::take(&mut self.exceptions.rejects) {
+            let path = names.rejects(first);
+            let records = self.rejects(first).await?;
+            let (done, rest): (Vec<_>, Vec<_>) = records.into_iter().partition(is_settled);
+            self.exceptions.rejected -= done.len() as u64;
+            self.waiting -= done.len() as u64;
+            match (done.is_empty(), rest.is_empty()) {
+                (_, true) => self.store.delete(&path).await?,
+                (true, false) => self.exceptions.rejects.push(first),
+                (false, false) => {
+                    self.store.put(&path, RejectRecord::encode(&rest)?).await?;
+                    self.exceptions.rejects.push(first);
+                }
+            }
+        }
+        for first in self.exceptions.carried.clone() {
+            let path = names.carried(first);
+            let batch = self.batch(&path).await?;
+            let column = batch.column_by_name(KEY_HASH).map(|c| hashes_of(c.as_fixed_size_binary()));
+            let stays: BooleanArray =
+                column.unwrap_or_default().iter().map(|hash| Some(!hashes.contains(hash))).collect();
+            let rest = filter_record_batch(&batch, &stays)?;
+            if rest.num_rows() == 0 {
+                self.store.delete(&path).await?;
+                self.exceptions.carried.retain(|other| *other != first);
+            } else if rest.num_rows() < batch.num_rows() {
+                let bytes = encode(rest.schema(), &[rest], Codec::Fingerprints).map_err(ArrowError::from)?;
+                self.store.put(&path, bytes).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn rejects(&self, first: u64) -> Result<Vec<RejectRecord>, StoreError> {
+        let path = self.store.names().run(self.sealed.run).rejects(first);
+        RejectRecord::decode(&self.batch(&path).await?, &path)
+    }
+
+    async fn batch(&self, path: &Path) -> Result<RecordBatch, StoreError> {
+        read_all(self.store.get(path).await?).map_err(|e| StoreError::corrupt(path, e))
+    }
+
+    /// All exceptions, and the first rejects.
+    pub(super) async fn finish(mut self) -> Result<(Exceptions, Vec<RejectRecord>), ApplyError> {
+        // What was shown as a reject may have settled since.
+        let mut samples = Vec::new();
+        for first in &self.exceptions.rejects {
+            samples.extend(self.rejects(*first).await?);
+            if samples.len() >= SAMPLES {
+                break;
+            }
+        }
+        samples.truncate(SAMPLES);
+        self.samples = samples;
+        Ok((self.exceptions, self.samples))
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod exceptions;
 mod pieces;
 mod retrying;
 mod rows;
+mod settle;
 mod sizing;
 mod unit;
 
@@ -22,7 +23,7 @@ use crate::{
 use arrow::error::ArrowError;
 use exceptions::ExceptionLog;
 use futures::{StreamExt, TryStreamExt, stream};
-use hydrant_contract::{Checkpoint, Freshness, Mode, Target, TargetError};
+use hydrant_contract::{Applied, Checkpoint, Freshness, Mode, Target, TargetError};
 use pieces::{Gathered, Piece, Pieces};
 use roaring::RoaringTreemap;
 use sizing::Sizing;
@@ -131,32 +132,27 @@ impl Job<'_> {
                 Mode::Update => unit.leave_out_absent(self.target).await?,
                 Mode::Mirror | Mode::Upsert | Mode::Insert => Vec::new(),
             };
-            (self.reached)(Point::Sending);
             let started = Instant::now();
-            let applied = tokio::select! {
-                applied = self.target.apply(&unit.batch) => applied?,
-                () = self.lease_lost.cancelled() => return Err(ApplyError::LeaseLost),
-            };
-            (self.reached)(Point::Committed);
+            let applied = self.send(&unit).await?;
             sizing.learn(rows, started.elapsed());
             if !unit.batch.is_empty() {
                 *paths.entry(applied.path).or_default() += 1;
             }
             log.note(first, &unit, &applied, &absent).await?;
             (self.reached)(Point::Noted);
-            if log.rejected() > self.reject_ceiling {
-                let first =
-                    log.samples().first().map_or_else(String::new, |r| format!("{} ({})", r.reason, r.key));
-                return Err(ApplyError::TooManyRejects {
-                    rejected: log.rejected(),
-                    ceiling: self.reject_ceiling,
-                    first,
-                });
-            }
+            // What may settle is no reject yet, as long as it can be waited for.
+            let waiting = log.waiting();
+            let ceiling = self.reject_ceiling.saturating_add(waiting.min(settle::ROWS_MAX));
+            self.not_too_many(&log, ceiling)?;
             done = next;
             (self.progress)(done, total);
             if done >= total {
-                let (exceptions, samples) = log.finish();
+                let again = self.settle(&mut log, &spec, number, total).await?;
+                if again > 0 {
+                    paths.insert("settled", again);
+                }
+                self.not_too_many(&log, self.reject_ceiling)?;
+                let (exceptions, samples) = log.finish().await?;
                 return Ok(Outcome { exceptions, paths, samples });
             }
             if rows == 0 {
@@ -165,6 +161,25 @@ impl Job<'_> {
                 return Err(StoreError::corrupt(&runs, message).into());
             }
         }
+    }
+
+    /// Sends a batch, unless the lease goes in the meantime.
+    async fn send(&self, unit: &Unit) -> Result<Applied, ApplyError> {
+        (self.reached)(Point::Sending);
+        let applied = tokio::select! {
+            applied = self.target.apply(&unit.batch) => applied?,
+            () = self.lease_lost.cancelled() => return Err(ApplyError::LeaseLost),
+        };
+        (self.reached)(Point::Committed);
+        Ok(applied)
+    }
+
+    fn not_too_many(&self, log: &ExceptionLog<'_>, ceiling: u64) -> Result<(), ApplyError> {
+        if log.rejected() <= ceiling {
+            return Ok(());
+        }
+        let first = log.samples().first().map_or_else(String::new, |r| format!("{} ({})", r.reason, r.key));
+        Err(ApplyError::TooManyRejects { rejected: log.rejected(), ceiling: self.reject_ceiling, first })
     }
 
     /// All changes from the given one on.

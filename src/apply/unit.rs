@@ -80,6 +80,11 @@ impl Unit {
         Ok(Self { batch, deletes, inserts, updates })
     }
 
+    /// Hashes of the keys of a part.
+    pub(super) fn hashes(&self, part: Part) -> &[u128] {
+        &self.part(part).1.hashes
+    }
+
     fn part(&self, part: Part) -> (&RecordBatch, &Origins) {
         match part {
             Part::Deletes => (&self.batch.deletes, &self.deletes),
@@ -148,6 +153,7 @@ impl ExceptionLog<'_> {
                 position: origins.positions.get(reject.row).copied().flatten(),
                 column: reject.column.clone(),
                 reason: reject.reason.clone(),
+                may_settle: reject.may_settle,
             });
         }
         let carried = match carried.as_slice() {

@@ -170,6 +170,7 @@ impl Prints<'_> {
                 position: Some(first + u64::from(*row)),
                 column: None,
                 reason: "a key column is NULL".to_owned(),
+                may_settle: false,
             });
         }
         let good: Vec<u32> =

@@ -2,7 +2,7 @@
 
 use super::{Codec, KEY_HASH, StoreError, encode, hash_column, hashes_of};
 use arrow::{
-    array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt64Array, new_null_array},
+    array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, UInt64Array, new_null_array},
     compute::cast,
     datatypes::{DataType, UInt64Type},
     error::ArrowError,
@@ -25,6 +25,9 @@ pub struct RejectRecord {
     pub column: Option<String>,
     /// Why it was refused.
     pub reason: String,
+    /// It may have been refused because of other rows of the same change set, which were not written yet.
+    #[serde(skip)]
+    pub may_settle: bool,
 }
 
 impl RejectRecord {
@@ -44,6 +47,11 @@ impl RejectRecord {
             ("position", Arc::new(records.iter().map(|r| r.position).collect::<UInt64Array>()), true),
             ("column", text(|r| r.column.as_deref()), true),
             ("reason", text(|r| Some(&r.reason)), false),
+            (
+                "may_settle",
+                Arc::new(records.iter().map(|r| Some(r.may_settle)).collect::<BooleanArray>()),
+                false,
+            ),
         ])?;
         Ok(encode(batch.schema(), &[batch], Codec::Rows)?)
     }
@@ -63,6 +71,8 @@ impl RejectRecord {
         );
         let positions = column("position", &DataType::UInt64)?;
         let positions = positions.as_primitive::<UInt64Type>();
+        // Format 1 did not have it.
+        let may_settle = batch.column_by_name("may_settle").and_then(|c| c.as_boolean_opt().cloned());
         let hashes = column(KEY_HASH, &DataType::FixedSizeBinary(16))?;
         let mut known = hashes_of(hashes.as_fixed_size_binary()).into_iter();
         let text = |array: &ArrayRef, row| array.as_string::<i32>().value(row).to_owned();
@@ -73,6 +83,7 @@ impl RejectRecord {
                 position: positions.is_valid(row).then(|| positions.value(row)),
                 column: columns.is_valid(row).then(|| text(&columns, row)),
                 reason: text(&reasons, row),
+                may_settle: may_settle.as_ref().is_some_and(|column| column.value(row)),
             })
             .collect())
     }
@@ -90,6 +101,7 @@ mod tests {
             position: hash.map(|_| 7),
             column: None,
             reason: "a NUL".into(),
+            may_settle: hash.is_some(),
         };
         for records in [vec![record(Some(1 << 100)), record(Some(3))], vec![record(None)]] {
             let batch = crate::store::read_all(RejectRecord::encode(&records).unwrap().into()).unwrap();

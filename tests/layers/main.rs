@@ -7,6 +7,7 @@
 // Everything here is a test, also what no `#[test]` stands on.
 #![allow(clippy::unwrap_used)]
 
+mod contract;
 mod manifest;
 mod names;
 mod planted;
