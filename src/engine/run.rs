@@ -276,8 +276,8 @@ impl Held<'_> {
     async fn inspect(&self, spec: &TableSpec) -> Result<bool, Failure> {
         match self.target.inspect(spec).await? {
             Inspection::Absent { .. } => Ok(true),
-            Inspection::Present { mismatches } if mismatches.is_empty() => Ok(false),
-            Inspection::Present { mismatches } => {
+            Inspection::Present { mismatches, .. } if mismatches.is_empty() => Ok(false),
+            Inspection::Present { mismatches, .. } => {
                 Err(Failure::TableDiffers { table: place(&self.sync.target, spec), mismatches })
             }
         }
