@@ -4,7 +4,8 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Inspection, Result, ServerInfo, TableSpec, Target, TargetError,
+    Applied, Batch, Capabilities, Checkpoint, Cursor, Inspection, Result, Scanned, ServerInfo, TableSpec,
+    Target, TargetError,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -69,5 +70,9 @@ impl Target for Retrying {
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {
         self.again(|| self.inner.read(spec, keys)).await
+    }
+
+    async fn scan(&self, spec: &TableSpec, after: Option<&Cursor>, rows: usize) -> Result<Scanned> {
+        self.again(|| self.inner.scan(spec, after, rows)).await
     }
 }

@@ -26,12 +26,12 @@ async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckR
     let server = env.target.probe().await?;
     let table = place(&sync.target, &spec);
     let ddl = match env.target.inspect(&spec).await? {
-        Inspection::Absent { statements } => {
+        Inspection::Absent { statements, .. } => {
             not_published(history)?;
             statements
         }
-        Inspection::Present { mismatches } if mismatches.is_empty() => Vec::new(),
-        Inspection::Present { mismatches } => return Err(Failure::TableDiffers { table, mismatches }),
+        Inspection::Present { mismatches, .. } if mismatches.is_empty() => Vec::new(),
+        Inspection::Present { mismatches, .. } => return Err(Failure::TableDiffers { table, mismatches }),
     };
     let columns = spec.shape.columns().iter().map(|c| (c.name.clone(), c.value.to_string())).collect();
     let target = format!("{} at {}", server.product, server.place);

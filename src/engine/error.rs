@@ -170,6 +170,12 @@ pub enum Failure {
         /// The one that waits.
         pending: Option<u64>,
     },
+    /// There is an index already.
+    #[error("run {run} of this sync is in the store already: the table is known, there is nothing to adopt")]
+    AlreadyKnown {
+        /// The run.
+        run: u64,
+    },
     /// A run cannot be undone.
     #[error("run {run} cannot be rolled back: {reason}")]
     NoWayBack {
@@ -295,6 +301,7 @@ impl Failure {
             | Self::Reserved { .. }
             | Self::TargetGone { .. }
             | Self::NotPending { .. }
+            | Self::AlreadyKnown { .. }
             | Self::NoWayBack { .. }
             | Self::NothingPublished => FailureKind::Wrong,
             Self::Stopped => FailureKind::Stopped,
@@ -380,6 +387,9 @@ impl Failure {
                 "nothing was written; if the change is right, run the sync with `--approve`, as `hydrant plan SYNC` shows it"
             }
             Self::NotPending { .. } => "`hydrant status` names the run that is sealed and not finished",
+            Self::AlreadyKnown { .. } => {
+                "`hydrant verify SYNC` compares the table with what was written; `hydrant run SYNC` goes on"
+            }
             Self::NoWayBack { .. } => {
                 "mend the query and run the sync: only what differs is written; nothing was written now"
             }

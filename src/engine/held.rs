@@ -83,8 +83,8 @@ impl<'a> Held<'a> {
         self.reached(Point::Inspected);
         match inspection {
             Inspection::Absent { .. } => Ok(true),
-            Inspection::Present { mismatches } if mismatches.is_empty() => Ok(false),
-            Inspection::Present { mismatches } => {
+            Inspection::Present { mismatches, .. } if mismatches.is_empty() => Ok(false),
+            Inspection::Present { mismatches, .. } => {
                 Err(Failure::TableDiffers { table: place(&self.sync.target, spec), mismatches })
             }
         }

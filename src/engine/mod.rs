@@ -24,9 +24,11 @@ mod plan;
 mod report;
 mod rollback;
 mod run;
+mod scan;
 mod status;
 
 pub use abandon::{AbandonReport, abandon};
+pub use adopt::adopt;
 pub use check::check;
 pub use error::{Failure, FailureKind, RunError, Step};
 pub use observer::{Observer, Unobserved};

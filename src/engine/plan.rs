@@ -54,12 +54,12 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
     same_place_and_key(sync, &history, &spec, &scheme)?;
     let table = place(&sync.target, &spec);
     let ddl = match env.target.inspect(&spec).await? {
-        Inspection::Absent { statements } => {
+        Inspection::Absent { statements, .. } => {
             not_published(&history)?;
             statements
         }
-        Inspection::Present { mismatches } if mismatches.is_empty() => Vec::new(),
-        Inspection::Present { mismatches } => return Err(Failure::TableDiffers { table, mismatches }),
+        Inspection::Present { mismatches, .. } if mismatches.is_empty() => Vec::new(),
+        Inspection::Present { mismatches, .. } => return Err(Failure::TableDiffers { table, mismatches }),
     };
 
     enter(Step::Export);

@@ -17,8 +17,8 @@ use hydrant::{
     sync::{DuplicateKeys, GuardRules, NullKeys, RejectCeiling, SyncSpec},
 };
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Deletes, ErrorKind, Inspection, Mode, Result, ServerInfo,
-    TableName, TableSpec, Target, TargetError,
+    Applied, Batch, Capabilities, Checkpoint, Cursor, Deletes, ErrorKind, Inspection, Mode, Result, Scanned,
+    ServerInfo, TableName, TableSpec, Target, TargetError,
 };
 use hydrant_target_memory::MemoryTarget;
 use object_store::memory::InMemory;
@@ -124,6 +124,10 @@ impl Target for Faulty {
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {
         self.inner.read(spec, keys).await
+    }
+
+    async fn scan(&self, spec: &TableSpec, after: Option<&Cursor>, rows: usize) -> Result<Scanned> {
+        self.inner.scan(spec, after, rows).await
     }
 }
 

@@ -66,7 +66,7 @@ async fn created(target: &dyn Target, kinds: &[ValueType]) -> HashMap<String, St
     let shape = Shape::new([key].into_iter().chain(columns).collect(), vec!["id".into()]).unwrap();
     let table = TableName { schema: None, name: "every_type_there_is".into() };
     let spec = TableSpec { table, shape, mode: Mode::Mirror, deletes: Deletes::Hard };
-    let Inspection::Absent { statements } = target.inspect(&spec).await.unwrap() else {
+    let Inspection::Absent { statements, .. } = target.inspect(&spec).await.unwrap() else {
         panic!("it is there")
     };
     let columns = statements.iter().flat_map(|s| s.lines()).filter_map(|line| {

@@ -39,11 +39,13 @@ pub enum Clause {
     Inspect,
     /// The table of modes and deletes on the method `apply`.
     Apply,
+    /// The method `scan`.
+    Scan,
 }
 
 impl Clause {
     /// All of them; each must be proved by a case.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Repeatable,
         Self::OneUnit,
         Self::Fenced,
@@ -52,5 +54,6 @@ impl Clause {
         Self::ShortLocks,
         Self::Inspect,
         Self::Apply,
+        Self::Scan,
     ];
 }

@@ -26,11 +26,14 @@ macro_rules! row {
 
 // After the macros, which are known from here on.
 mod epochs;
+mod limits;
 mod load;
 mod modes;
 mod names;
 mod random;
 mod rejects;
+mod scan;
+mod settle;
 mod tables;
 mod unique;
 mod units;
@@ -48,6 +51,9 @@ pub fn cases() -> Vec<Case> {
         random::cases(),
         rejects::cases(),
         unique::cases(),
+        settle::cases(),
+        limits::cases(),
+        scan::cases(),
         load::cases(),
     ]
     .concat()

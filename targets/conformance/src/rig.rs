@@ -15,7 +15,8 @@ pub trait Rig: Send + Sync {
     /// A new target on this database, with connections of its own.
     fn target(&self) -> Arc<dyn Target>;
 
-    /// What cases must not ask of this rig ([`Need::Locks`], [`Need::Statements`]).
+    /// What cases must not ask of this rig ([`Need::Locks`], [`Need::Statements`], [`Need::ForeignKeys`],
+    /// [`Need::Accounts`]).
     fn lacks(&self) -> &'static [Need];
 
     /// Whether the target has a home for values of this type. Where it has none, `inspect` must say so.
@@ -48,6 +49,10 @@ pub trait Rig: Send + Sync {
     /// Locks all rows of a table against writers, in a transaction that lasts until the answer is dropped. Not called if
     /// [`Need::Locks`] is lacking.
     async fn lock(&self, table: &TableName) -> Held;
+
+    /// A new target on this database whose account may read these columns of the table, and may do nothing else. Not called
+    /// if [`Need::Accounts`] is lacking.
+    async fn reader(&self, table: &TableName, columns: &[&str]) -> Arc<dyn Target>;
 }
 
 /// Holds a lock until it is dropped.
@@ -66,6 +71,10 @@ pub enum Need {
     Locks,
     /// The target shows statements that a person can run.
     Statements,
+    /// The database enforces foreign keys.
+    ForeignKeys,
+    /// The database has accounts that may do some things and not others.
+    Accounts,
 }
 
 impl Need {
@@ -77,6 +86,8 @@ impl Need {
             Self::UniqueColumns => "the target enforces no unique columns",
             Self::Locks => "the target has no locks to wait for",
             Self::Statements => "the target has no statements",
+            Self::ForeignKeys => "the target has no foreign keys",
+            Self::Accounts => "the target has no accounts",
         }
     }
 }
@@ -90,6 +101,19 @@ pub struct Fixture {
     pub primary_key: Vec<String>,
     /// Further unique constraints or indexes, checked at once (not deferred to the end of the transaction).
     pub unique: Vec<Vec<String>>,
+    /// Foreign keys, checked at once; only in cases that need [`Need::ForeignKeys`].
+    pub foreign_keys: Vec<ForeignKey>,
+}
+
+/// A foreign key of one column.
+#[derive(Clone, Debug)]
+pub struct ForeignKey {
+    /// The column.
+    pub column: String,
+    /// The table that it refers to, which is there already.
+    pub table: TableName,
+    /// The column there.
+    pub references: String,
 }
 
 /// A column of a [`Fixture`].

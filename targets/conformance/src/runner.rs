@@ -97,8 +97,8 @@ mod tests {
     use super::*;
     use crate::{Clause, Fixture, Held, Value};
     use hydrant_contract::{
-        Applied, Batch, Capabilities, Checkpoint, Column, Freshness, Inspection, ServerInfo, TableName,
-        TableSpec, Target, ValueType,
+        Applied, Batch, Capabilities, Checkpoint, Column, Cursor, Freshness, Inspection, Scanned, ServerInfo,
+        TableName, TableSpec, Target, ValueType,
     };
     use std::sync::Arc;
 
@@ -144,6 +144,10 @@ mod tests {
         async fn lock(&self, _: &TableName) -> Held {
             Box::new(())
         }
+
+        async fn reader(&self, _: &TableName, _: &[&str]) -> Arc<dyn Target> {
+            Arc::new(Self)
+        }
     }
 
     #[async_trait::async_trait]
@@ -157,7 +161,7 @@ mod tests {
         }
 
         async fn inspect(&self, _: &TableSpec) -> hydrant_contract::Result<Inspection> {
-            Ok(Inspection::Absent { statements: Vec::new() })
+            Ok(Inspection::Absent { statements: Vec::new(), limits: Vec::new() })
         }
 
         async fn create(&self, _: &TableSpec) -> hydrant_contract::Result<()> {
@@ -178,6 +182,15 @@ mod tests {
             _: &arrow::record_batch::RecordBatch,
         ) -> hydrant_contract::Result<arrow::record_batch::RecordBatch> {
             Ok(arrow::record_batch::RecordBatch::new_empty(spec.shape.schema()))
+        }
+
+        async fn scan(
+            &self,
+            spec: &TableSpec,
+            _: Option<&Cursor>,
+            _: usize,
+        ) -> hydrant_contract::Result<Scanned> {
+            Ok(Scanned::sort(&spec.shape, 0, None, |_, _| None).expect("no row"))
         }
     }
 

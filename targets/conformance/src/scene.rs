@@ -4,8 +4,8 @@ use crate::{Rig, Value, carriers};
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
 use hydrant_contract::{
-    Applied, Batch, Checkpoint, Column, Deletes, Freshness, Inspection, Mode, Part, Shape, TableSpec, Target,
-    ValueType,
+    Applied, Batch, Checkpoint, Column, Cursor, Deletes, Freshness, Inspection, Mode, Part, Shape, TableSpec,
+    Target, ValueType,
 };
 use std::{cell::Cell, sync::Arc};
 
@@ -71,8 +71,8 @@ impl<'a> Scene<'a> {
     /// If there is no table.
     pub async fn mismatches(&self) -> Vec<String> {
         match self.target.inspect(&self.spec).await.expect("an inspection") {
-            Inspection::Present { mismatches } => mismatches.iter().map(ToString::to_string).collect(),
-            Inspection::Absent { statements } => panic!("absent, to be made by {statements:?}"),
+            Inspection::Present { mismatches, .. } => mismatches.iter().map(ToString::to_string).collect(),
+            Inspection::Absent { statements, .. } => panic!("absent, to be made by {statements:?}"),
         }
     }
 
@@ -169,9 +169,57 @@ impl<'a> Scene<'a> {
         assert_same("in the table", found, rows.to_vec());
     }
 
+    /// Scans the whole table in pieces of so many rows.
+    pub async fn scan(&self, rows: usize) -> Whole {
+        self.scan_by(&self.target, None, rows).await
+    }
+
+    /// The same through another target, and from where another scan ended.
+    pub async fn scan_by(&self, target: &Arc<dyn Target>, after: Option<Cursor>, rows: usize) -> Whole {
+        let (mut whole, mut after) = (Whole::default(), after);
+        for _ in 0..CALLS_MAX {
+            let piece = target.scan(&self.spec, after.as_ref(), rows).await.expect("a piece of the table");
+            assert_eq!(piece.rows.schema(), self.spec.shape.schema(), "the schema of rows scanned");
+            assert_eq!(piece.unreadable.schema(), self.spec.shape.key_schema(), "the schema of keys");
+            assert!(piece.rows.num_rows() + piece.unreadable.num_rows() <= rows, "at most {rows} rows");
+            whole.rows.extend(carriers::from_batch(&piece.rows, self.spec.shape.columns()));
+            whole.unreadable.extend(carriers::from_batch(&piece.unreadable, &self.key_columns()));
+            whole.foreign += piece.foreign;
+            whole.calls += 1;
+            after = piece.next;
+            if after.is_none() {
+                return whole;
+            }
+        }
+        panic!("no end after {CALLS_MAX} pieces: {whole:?}");
+    }
+
+    /// Asserts that a scan in pieces of so many rows returns exactly these rows and nothing else.
+    pub async fn expect_by_scan(&self, pieces: usize, rows: &[Vec<Value>]) {
+        let whole = self.scan(pieces).await;
+        assert_same("scanned", whole.rows, rows.to_vec());
+        assert_eq!((whole.unreadable, whole.foreign), (vec![], 0), "in pieces of {pieces}");
+    }
+
     fn key_columns(&self) -> Vec<Column> {
         self.spec.shape.key_columns().cloned().collect()
     }
+}
+
+/// More pieces than any case's table has rows.
+const CALLS_MAX: usize = 10_000;
+
+/// A whole table, scanned.
+#[derive(Debug, Default)]
+pub struct Whole {
+    /// Its rows, in the order in which they came.
+    pub rows: Vec<Vec<Value>>,
+    /// Keys of rows that hold a strange value.
+    pub unreadable: Vec<Vec<Value>>,
+    /// Number of rows with a strange key.
+    pub foreign: u64,
+    /// Number of pieces.
+    pub calls: usize,
 }
 
 /// Which rows a batch's answer says were refused, sorted. Each must have its reason, and no row may be named twice.
@@ -191,7 +239,7 @@ pub(crate) fn as_of() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_700_000_000_123_456).expect("in the calendar")
 }
 
-fn assert_same(place: &str, mut found: Vec<Vec<Value>>, mut expected: Vec<Vec<Value>>) {
+pub(crate) fn assert_same(place: &str, mut found: Vec<Vec<Value>>, mut expected: Vec<Vec<Value>>) {
     let by_text = |row: &Vec<Value>| format!("{row:?}");
     found.sort_by_cached_key(by_text);
     expected.sort_by_cached_key(by_text);

@@ -92,6 +92,10 @@ pub struct Reject {
     pub column: Option<String>,
     /// Why, in words for the owner of the data, without the value itself (it may be secret).
     pub reason: String,
+    /// Whether the row may be accepted once other rows of the same change set are written (by a later batch, or by another
+    /// sync): another row has its value in a unique column, or a foreign key of the row finds no parent, or the row is
+    /// still referred to. False if only another value or another table would help.
+    pub may_settle: bool,
 }
 
 /// A part of a [`Batch`].

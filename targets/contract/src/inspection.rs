@@ -1,5 +1,6 @@
 //! What a target found when it compared a table with what a sync wants.
 
+use crate::Limits;
 use serde::Serialize;
 use std::fmt;
 
@@ -10,11 +11,16 @@ pub enum Inspection {
     Absent {
         /// Ready to be shown and to be run by hand.
         statements: Vec<String>,
+        /// What each managed column of that table would hold, in the order of the shape.
+        limits: Vec<Limits>,
     },
     /// The table is there. It fits if there is no mismatch; otherwise these are *all* of them.
     Present {
         /// Every difference that keeps a sync from running.
         mismatches: Vec<Mismatch>,
+        /// What each managed column holds, in the order of the shape. A column that is missing, or that does not take its
+        /// type, has no limits.
+        limits: Vec<Limits>,
     },
 }
 

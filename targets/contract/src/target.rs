@@ -1,6 +1,6 @@
 //! The trait.
 
-use crate::{Applied, Batch, Checkpoint, Inspection, Result, TableSpec};
+use crate::{Applied, Batch, Checkpoint, Cursor, Inspection, Result, Scanned, TableSpec};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
@@ -54,15 +54,33 @@ pub trait Target: Send + Sync {
     /// | update | updated if it was there, else still absent | as before |
     ///
     /// whether or not the belief that sorted it into `inserts` or `updates` was right. Values of other unique columns
-    /// may move between the rows of one batch. A target that can lose commits (a standby that takes over) refuses a batch
-    /// whose number does not follow on the checkpoint. An empty batch writes the checkpoint and the freshness and does not touch
+    /// may move between the rows of one batch. An empty batch writes the checkpoint and the freshness and does not touch
     /// the table at all.
+    ///
+    /// Batches of a run are numbered from 1 without gaps, and the number of the last one or of an earlier one may come
+    /// again, with the same rows or with others: a run is rolled forward from an earlier batch, and rows that
+    /// [may settle](crate::Reject::may_settle) are sent once more after the last change, in batches with an empty range of
+    /// changes under the last number or the next. A target that can lose commits (a standby that takes over) refuses a
+    /// batch that is more than one ahead of the checkpoint, and nothing else for its number.
     async fn apply(&self, batch: &Batch) -> Result<Applied>;
 
     /// Reads the managed columns of the rows with these keys ([`Shape::key_schema`](crate::Shape::key_schema)), in the
     /// carriers of [`Shape::schema`](crate::Shape::schema), in no particular order. Absent keys have no row. A value
     /// that was not written by hydrant and that the carrier cannot hold is an error.
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch>;
+
+    /// Reads the managed columns of the next rows, up to `rows` of them (at least one), in the order that the table's own
+    /// index on the key has, from the start of the table or from where an earlier call ended.
+    ///
+    /// All rows of the table come, the application's too, but for those that a soft delete has marked as gone: they are no
+    /// rows of the model. One bad value does not spoil the rest ([`Scanned`]). A call may return no row and yet go on: only
+    /// a `next` of `None` is the end.
+    ///
+    /// Each call is one small query of its own that finds its place by the index, so that it costs the same at both ends of
+    /// a large table; what it returns was there at one moment. Nothing is kept between calls, and nothing is locked. Rows
+    /// that others write meanwhile do not disturb it: a row that is there from the first call to the last comes exactly once.
+    /// It needs the right to read the managed columns, and none to write.
+    async fn scan(&self, spec: &TableSpec, after: Option<&Cursor>, rows: usize) -> Result<Scanned>;
 }
 
 /// What a target can do. Each has cases in the conformance suite; what is missing shows there as ignored.

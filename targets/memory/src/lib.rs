@@ -1,17 +1,19 @@
 //! A target in memory: what the engine's own tests write to.
 //!
 //! It keeps the whole promise of [`Target`] and passes the conformance suite, so that a test of the engine may trust it.
-//! It is no database: all rows are in memory, and values of unique columns other than the key are not enforced.
+//! It is no database: all rows are in memory, and tables know nothing of one another.
 
+mod scan;
 mod table;
+mod unique;
 
 pub use table::{MemoryColumn, Refuse};
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, ErrorKind, Freshness, Inspection, Mismatch, Result, ServerInfo,
-    TableName, TableSpec, Target, TargetError,
+    Applied, Batch, Capabilities, Checkpoint, Cursor, ErrorKind, Freshness, Inspection, Mismatch, Result,
+    Scanned, ServerInfo, TableName, TableSpec, Target, TargetError,
 };
 use std::{
     collections::BTreeMap,
@@ -49,6 +51,15 @@ impl MemoryTarget {
     /// Makes a table as an application would. The key identifies rows; without one all columns do, and no sync fits.
     pub fn make(&self, table: &TableName, columns: Vec<MemoryColumn>, key: Vec<String>) {
         self.state().tables.insert(table.to_string(), Table::new(columns, key));
+    }
+
+    /// Makes the values of these columns, taken together, unique in a table, where none of them is NULL.
+    ///
+    /// # Panics
+    ///
+    /// If the table or a column is not there.
+    pub fn unique(&self, table: &TableName, columns: &[&str]) {
+        self.state().tables.get_mut(&table.to_string()).expect("the table is there").make_unique(columns);
     }
 
     /// Inserts rows as an application would; columns that the batch does not name get their defaults.
@@ -90,7 +101,7 @@ impl MemoryTarget {
 #[async_trait]
 impl Target for MemoryTarget {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { transactions: true, schemas: true, unique_columns: false }
+        Capabilities { transactions: true, schemas: true, unique_columns: true }
     }
 
     async fn probe(&self) -> Result<ServerInfo> {
@@ -99,10 +110,13 @@ impl Target for MemoryTarget {
 
     async fn inspect(&self, spec: &TableSpec) -> Result<Inspection> {
         Ok(match self.state().tables.get(&spec.table.to_string()) {
-            Some(table) => Inspection::Present { mismatches: table.mismatches(spec) },
-            None => {
-                Inspection::Absent { statements: vec![format!("make the table {} in memory", spec.table)] }
+            Some(table) => {
+                Inspection::Present { mismatches: table.mismatches(spec), limits: table.limits(spec) }
             }
+            None => Inspection::Absent {
+                statements: vec![format!("make the table {} in memory", spec.table)],
+                limits: Table::of(spec).limits(spec),
+            },
         })
     }
 
@@ -147,6 +161,15 @@ impl Target for MemoryTarget {
         let table = find(state.tables.get(&spec.table.to_string()), spec, "reading rows")?;
         fits(table.mismatches(spec))?;
         Ok(table.read(spec, keys))
+    }
+
+    async fn scan(&self, spec: &TableSpec, after: Option<&Cursor>, rows: usize) -> Result<Scanned> {
+        let state = self.state();
+        let table = find(state.tables.get(&spec.table.to_string()), spec, "scanning a table")?;
+        fits(table.mismatches(spec))?;
+        table
+            .scan(spec, after, rows)
+            .map_err(|e| TargetError::new(ErrorKind::Broken, "scanning a table", e.to_string()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One table in memory.
 
+use crate::unique::{self, Unique};
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, BooleanArray, TimestampMicrosecondArray, new_empty_array, new_null_array,
@@ -10,7 +11,8 @@ use arrow::{
     row::{OwnedRow, RowConverter, SortField},
 };
 use hydrant_contract::{
-    Batch, Deletes, Integer, Mismatch, Mode, Part, Reject, Resolution, SoftMark, TableSpec, ValueType,
+    Batch, Column, Deletes, Integer, Limits, Mismatch, Mode, Part, Reject, Resolution, SoftMark, TableSpec,
+    ValueType,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -23,7 +25,11 @@ pub struct MemoryColumn {
     pub value: ValueType,
     /// One value in that carrier: what new rows hold if nothing else was said.
     pub default: ArrayRef,
-    /// A constraint.
+    /// NULL is refused.
+    pub not_null: bool,
+    /// Longer texts are refused.
+    pub characters_max: Option<u64>,
+    /// A constraint, of which `inspect` says nothing.
     pub refuse: Option<Refuse>,
 }
 
@@ -32,35 +38,77 @@ pub type Refuse = Arc<dyn Fn(&dyn Array, usize) -> Option<String> + Send + Sync>
 
 /// A value where it stands in the batch that brought it.
 #[derive(Clone)]
-struct Cell {
-    array: ArrayRef,
-    row: usize,
+pub(crate) struct Cell {
+    pub(crate) array: ArrayRef,
+    pub(crate) row: usize,
 }
 
 /// Rows in the order of their key.
 pub(crate) struct Table {
-    columns: Vec<MemoryColumn>,
+    pub(crate) columns: Vec<MemoryColumn>,
     key: Vec<String>,
-    by_key: RowConverter,
-    rows: BTreeMap<OwnedRow, Vec<Cell>>,
+    pub(crate) by_key: RowConverter,
+    pub(crate) rows: BTreeMap<OwnedRow, Vec<Cell>>,
+    unique: Vec<Unique>,
 }
+
+/// What a batch makes of one row.
+pub(crate) struct Change {
+    pub(crate) part: Part,
+    pub(crate) row: usize,
+    /// None if it goes.
+    pub(crate) cells: Option<Vec<Cell>>,
+}
+
+/// Changes by the key of their row.
+pub(crate) type Changes = BTreeMap<OwnedRow, Change>;
 
 impl MemoryColumn {
     /// A column that takes NULL, which is its default, and every value of its type.
     pub fn new(name: impl Into<String>, value: ValueType) -> Self {
         let default = new_null_array(&value.carrier(), 1);
-        Self { name: name.into(), value, default, refuse: None }
+        let (not_null, characters_max, refuse) = (false, None, None);
+        Self { name: name.into(), value, default, not_null, characters_max, refuse }
     }
 
     fn refuses(&self, array: &dyn Array, row: usize) -> Option<String> {
-        if let (ValueType::Integer(integer), DataType::Int64) = (&self.value, array.data_type()) {
-            let (min, max) = integer.range();
-            let number = i128::from(array.as_primitive::<Int64Type>().value(row));
-            if array.is_valid(row) && !(min..=max).contains(&number) {
-                return Some(format!("the number does not fit a {}", self.value));
-            }
+        if array.is_null(row) && self.not_null {
+            return Some("NULL is refused".to_owned());
+        }
+        if array.is_valid(row) && !is_within(&self.value, array, row) {
+            return Some(format!("the number does not fit a {}", self.value));
+        }
+        if let (Some(max), true, Some(texts)) =
+            (self.characters_max, array.is_valid(row), array.as_string_opt::<i32>())
+            && texts.value(row).chars().count() as u64 > max
+        {
+            return Some(format!("longer than {max} characters"));
         }
         self.refuse.as_ref().and_then(|refuse| refuse(array, row))
+    }
+
+    /// What it refuses of values of this type.
+    fn limits(&self, of: &Column) -> Limits {
+        let range = match (&self.value, &of.value) {
+            (ValueType::Integer(own), ValueType::Integer(theirs)) => {
+                let ((low, high), (min, max)) = (own.range(), theirs.range());
+                (min < low || max > high).then(|| (low.max(min), high.min(max)))
+            }
+            _ => None,
+        };
+        let characters = self.characters_max;
+        Limits { not_null: self.not_null, characters, range, ..Limits::none(&self.name) }
+    }
+}
+
+/// Whether a value that is not NULL lies in the range of the type, which may be narrower than its carrier's.
+pub(crate) fn is_within(value: &ValueType, array: &dyn Array, row: usize) -> bool {
+    match (value, array.data_type()) {
+        (ValueType::Integer(integer), DataType::Int64) => {
+            let (min, max) = integer.range();
+            (min..=max).contains(&array.as_primitive::<Int64Type>().value(row).into())
+        }
+        _ => true,
     }
 }
 
@@ -69,14 +117,30 @@ impl Table {
         let of_key = |c: &&MemoryColumn| key.is_empty() || key.contains(&c.name);
         let fields = columns.iter().filter(of_key).map(|c| SortField::new(c.value.carrier())).collect();
         let by_key = RowConverter::new(fields).expect("a key has an order");
-        Self { columns, key, by_key, rows: BTreeMap::new() }
+        Self { columns, key, by_key, rows: BTreeMap::new(), unique: Vec::new() }
+    }
+
+    pub(crate) fn make_unique(&mut self, columns: &[&str]) {
+        let positions = columns.iter().map(|name| self.position(name)).collect();
+        self.unique.push(Unique::new(positions, &self.columns));
     }
 
     /// The table that `create` makes.
     pub(crate) fn of(spec: &TableSpec) -> Self {
         let soft = spec.soft_column().map(|(name, mark)| MemoryColumn::new(name, marked(mark)));
-        let columns = spec.shape.columns().iter().map(|c| MemoryColumn::new(&c.name, c.value.clone()));
+        let columns = spec.shape.columns().iter().map(|c| {
+            let not_null = spec.shape.is_key(&c.name);
+            MemoryColumn { not_null, ..MemoryColumn::new(&c.name, c.value.clone()) }
+        });
         Self::new(columns.chain(soft).collect(), spec.shape.key().to_vec())
+    }
+
+    pub(crate) fn limits(&self, spec: &TableSpec) -> Vec<Limits> {
+        let of = |column: &Column| {
+            let own = self.columns.iter().find(|own| own.name == column.name);
+            own.map_or_else(|| Limits::none(&column.name), |own| own.limits(column))
+        };
+        spec.shape.columns().iter().map(of).collect()
     }
 
     pub(crate) fn mismatches(&self, spec: &TableSpec) -> Vec<Mismatch> {
@@ -157,9 +221,9 @@ impl Table {
 
     /// Writes what the contract's table of modes says, and returns the rows that were refused.
     pub(crate) fn write(&mut self, batch: &Batch) -> Vec<Reject> {
-        let mut rejects = Vec::new();
+        let (mut changes, mut rejects) = (Changes::new(), Vec::new());
         if matches!(batch.spec.mode, Mode::Mirror | Mode::Upsert) {
-            self.delete(batch, &mut rejects);
+            self.delete(batch, &mut changes, &mut rejects);
         }
         let unmark = batch.spec.soft_column().map(|(name, mark)| (self.position(name), mark_of(mark, None)));
         for (part, rows) in [(Part::Updates, &batch.updates), (Part::Inserts, &batch.inserts)] {
@@ -174,24 +238,30 @@ impl Table {
                     cells[*position] = mark.clone();
                 }
                 match self.refusal(&cells, present.is_none(), rows) {
-                    Some((column, reason)) => {
-                        rejects.push(Reject { part, row, column: Some(column), reason });
-                    }
-                    None => drop(self.rows.insert(key, cells)),
+                    Some((column, reason)) => rejects.push(refused(part, row, column, reason)),
+                    None => drop(changes.insert(key, Change { part, row, cells: Some(cells) })),
                 }
+            }
+        }
+        rejects.extend(unique::refuse(&self.unique, self, &mut changes));
+        for (key, change) in changes {
+            match change.cells {
+                Some(cells) => drop(self.rows.insert(key, cells)),
+                None => drop(self.rows.remove(&key)),
             }
         }
         rejects
     }
 
-    fn delete(&mut self, batch: &Batch, rejects: &mut Vec<Reject>) {
+    fn delete(&self, batch: &Batch, changes: &mut Changes, rejects: &mut Vec<Reject>) {
+        let part = Part::Deletes;
         for (row, key) in self.keys(&batch.deletes).into_iter().enumerate() {
             let Some(old) = self.rows.get(&key) else { continue };
             let mut cells = old.clone();
             match &batch.spec.deletes {
                 Deletes::Ignore => continue,
                 Deletes::Hard => {
-                    self.rows.remove(&key);
+                    changes.insert(key, Change { part, row, cells: None });
                     continue;
                 }
                 Deletes::Soft { column, mark } => {
@@ -205,10 +275,8 @@ impl Table {
                 }
             }
             match self.refusal(&cells, true, &batch.deletes) {
-                Some((column, reason)) => {
-                    rejects.push(Reject { part: Part::Deletes, row, column: Some(column), reason });
-                }
-                None => drop(self.rows.insert(key, cells)),
+                Some((column, reason)) => rejects.push(refused(part, row, column, reason)),
+                None => drop(changes.insert(key, Change { part, row, cells: Some(cells) })),
             }
         }
     }
@@ -251,7 +319,7 @@ impl Table {
         converted.iter().map(|key| key.owned()).collect()
     }
 
-    fn gather(&self, rows: &[&Vec<Cell>], position: usize) -> ArrayRef {
+    pub(crate) fn gather(&self, rows: &[&Vec<Cell>], position: usize) -> ArrayRef {
         if rows.is_empty() {
             return new_empty_array(&self.columns[position].value.carrier());
         }
@@ -260,9 +328,13 @@ impl Table {
         interleave(&arrays, &places).expect("cells are in their carriers")
     }
 
-    fn position(&self, name: &str) -> usize {
+    pub(crate) fn position(&self, name: &str) -> usize {
         self.columns.iter().position(|c| c.name == name).expect("the table fits the sync")
     }
+}
+
+fn refused(part: Part, row: usize, column: String, reason: String) -> Reject {
+    Reject { part, row, column: Some(column), reason, may_settle: false }
 }
 
 /// Whether a column of one type takes and gives values of another: whole numbers of one carrier do, within its range.

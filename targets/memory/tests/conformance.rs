@@ -23,7 +23,7 @@ impl Rig for MemoryRig {
     }
 
     fn lacks(&self) -> &'static [Need] {
-        &[Need::Locks, Need::Statements]
+        &[Need::Locks, Need::Statements, Need::ForeignKeys, Need::Accounts]
     }
 
     fn holds(&self, _: &ValueType) -> bool {
@@ -35,11 +35,15 @@ impl Rig for MemoryRig {
     }
 
     async fn make(&self, table: &TableName, fixture: &Fixture) {
+        let mut unique = fixture.unique.iter();
         let mut key = fixture.primary_key.clone();
         if key.is_empty() {
-            key.extend(fixture.unique.first().into_iter().flatten().cloned());
+            key.extend(unique.next().into_iter().flatten().cloned());
         }
         self.0.make(table, fixture.columns.iter().map(column).collect(), key);
+        for columns in unique {
+            self.0.unique(table, &columns.iter().map(String::as_str).collect::<Vec<_>>());
+        }
     }
 
     async fn insert(&self, table: &TableName, columns: &[&str], rows: &[Vec<Value>]) {
@@ -77,6 +81,10 @@ impl Rig for MemoryRig {
     async fn lock(&self, table: &TableName) -> Held {
         panic!("memory has no locks: {table}");
     }
+
+    async fn reader(&self, table: &TableName, _: &[&str]) -> Arc<dyn Target> {
+        panic!("memory has no accounts: {table}");
+    }
 }
 
 fn column(column: &FixtureColumn) -> MemoryColumn {
@@ -93,17 +101,16 @@ fn column(column: &FixtureColumn) -> MemoryColumn {
         let schema = Arc::new(Schema::new(vec![value.field(&column.name, true)]));
         made.default = to_batch(schema, &[of], &[vec![default.clone()]]).column(0).clone();
     }
-    let FixtureColumn { kind, not_null, refuses, .. } = column.clone();
-    made.refuse = Some(Arc::new(move |array: &dyn Array, row| {
-        let too_long = |n: u32| array.as_string::<i32>().value(row).chars().count() > n as usize;
-        match kind {
-            _ if array.is_null(row) => not_null.then(|| "NULL is refused".to_owned()),
-            Kind::Short(n) if too_long(n) => Some(format!("longer than {n} characters")),
-            Kind::Integer | Kind::Small if refuses == Some(array.as_primitive::<Int64Type>().value(row)) => {
-                Some("a constraint refuses it".to_owned())
-            }
-            _ => None,
-        }
-    }));
+    made.not_null = column.not_null;
+    made.characters_max = match column.kind {
+        Kind::Short(n) => Some(n.into()),
+        Kind::Integer | Kind::Small | Kind::Text | Kind::Boolean | Kind::Instant => None,
+    };
+    if let Some(refused) = column.refuses {
+        made.refuse = Some(Arc::new(move |array: &dyn Array, row| {
+            let refuses = array.is_valid(row) && array.as_primitive::<Int64Type>().value(row) == refused;
+            refuses.then(|| "a constraint refuses it".to_owned())
+        }));
+    }
     made
 }

@@ -38,6 +38,8 @@ pub(crate) struct TableColumn {
     pub(crate) kind: Kind,
     /// Whether a text form goes in and comes out unchanged, where the kind is [`Kind::Other`].
     pub(crate) text_is_exact: bool,
+    /// Whether texts that differ in their bytes are different: not so under some ICU collations.
+    pub(crate) tells_texts_apart: bool,
     pub(crate) not_null: bool,
     /// A default, an identity or a domain with a default.
     pub(crate) has_default: bool,
@@ -54,10 +56,22 @@ pub(crate) struct UniqueIndex {
     pub(crate) columns: Vec<i16>,
     /// The equality operator of each column, qualified, as in `OPERATOR(pg_catalog.=)`.
     pub(crate) operators: Vec<String>,
-    /// Covers all rows and is complete.
+    /// How each column is ordered.
+    pub(crate) order: Vec<IndexOrder>,
+    /// Covers all rows, is complete, and tells apart what its columns do.
     pub(crate) whole: bool,
     /// Two NULLs are equal in it.
     pub(crate) nulls_equal: bool,
+}
+
+/// The order that an index has for one of its columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IndexOrder {
+    /// The operators of its operator family, qualified.
+    pub(crate) less: String,
+    pub(crate) greater: String,
+    /// The collation, qualified and quoted, if it is not the column's own.
+    pub(crate) collation: Option<String>,
 }
 
 impl Table {
@@ -122,7 +136,8 @@ SELECT a.attname, a.attnum, format_type(a.atttypid, a.atttypmod), dn.nspname, d.
        b.oid, b.typname, b.typtype, b.typcategory, s.modifier,
        e.oid, e.typname, e.typtype,
        a.attnotnull OR s.not_null, a.atthasdef OR a.attidentity <> '' OR s.has_default,
-       a.attidentity, a.attgenerated <> ''
+       a.attidentity, a.attgenerated <> '',
+       coalesce((SELECT co.collisdeterministic FROM pg_collation co WHERE co.oid = a.attcollation), true)
 FROM pg_attribute a
 JOIN step s ON s.attnum = a.attnum AND s.typtype <> 'd'
 JOIN pg_type d ON d.oid = a.atttypid JOIN pg_namespace dn ON dn.oid = d.typnamespace
@@ -143,8 +158,25 @@ SELECT c.relname,
              AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
         JOIN pg_operator op ON op.oid = ao.amopopr JOIN pg_namespace n ON n.oid = op.oprnamespace),
        i.indisvalid AND i.indisready AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL,
-       coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)
+       coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false), x.less, x.greater, x.collation, x.exact
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
+CROSS JOIN LATERAL (
+    SELECT array_agg(format('OPERATOR(%I.%s)', ln.nspname, l.oprname) ORDER BY k.at),
+           array_agg(format('OPERATOR(%I.%s)', gn.nspname, g.oprname) ORDER BY k.at),
+           array_agg(CASE WHEN co.oid <> a.attcollation THEN format('%I.%I', cn.nspname, co.collname) END ORDER BY k.at),
+           bool_and(coalesce(co.collisdeterministic OR co.oid = a.attcollation, true))
+    FROM unnest(i.indclass::oid[], i.indcollation::oid[], i.indkey::int2[]) WITH ORDINALITY AS k(class, collation, attnum, at)
+    JOIN pg_opclass oc ON oc.oid = k.class
+    JOIN pg_amop lo ON lo.amopfamily = oc.opcfamily AND lo.amopstrategy = 1
+         AND lo.amoplefttype = oc.opcintype AND lo.amoprighttype = oc.opcintype
+    JOIN pg_operator l ON l.oid = lo.amopopr JOIN pg_namespace ln ON ln.oid = l.oprnamespace
+    JOIN pg_amop go ON go.amopfamily = oc.opcfamily AND go.amopstrategy = 5
+         AND go.amoplefttype = oc.opcintype AND go.amoprighttype = oc.opcintype
+    JOIN pg_operator g ON g.oid = go.amopopr JOIN pg_namespace gn ON gn.oid = g.oprnamespace
+    LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    LEFT JOIN pg_collation co ON co.oid = k.collation LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
+    WHERE k.at <= i.indnkeyatts
+) AS x(less, greater, collation, exact)
 WHERE i.indrelid = $1 AND i.indisunique AND m.amname = 'btree' ORDER BY i.indisprimary DESC, c.relname";
 
 impl TableColumn {
@@ -174,6 +206,7 @@ impl TableColumn {
             has_default: row.try_get(14)?,
             identity: letter(row, 15)?,
             generated: row.try_get(16)?,
+            tells_texts_apart: row.try_get(17)?,
         })
     }
 }
@@ -183,9 +216,26 @@ impl UniqueIndex {
         let operators: Option<Vec<String>> = row.try_get(2)?;
         let columns: Vec<i16> = row.try_get(1)?;
         let operators = operators.unwrap_or_default();
+        let texts = |column: usize| {
+            row.try_get::<_, Option<Vec<Option<String>>>>(column).map(Option::unwrap_or_default)
+        };
+        // Stricter than the column: it may refuse keys that are different.
+        let exact = row.try_get::<_, Option<bool>>(8)?.unwrap_or_default();
+        let (less, greater, collations) = (texts(5)?, texts(6)?, texts(7)?);
+        let order: Vec<IndexOrder> = less
+            .into_iter()
+            .zip(greater)
+            .zip(collations)
+            .filter_map(|((less, greater), collation)| {
+                Some(IndexOrder { less: less?, greater: greater?, collation })
+            })
+            .collect();
         Ok(Self {
             name: row.try_get(0)?,
-            whole: row.try_get::<_, bool>(3)? && operators.len() == columns.len(),
+            whole: row.try_get::<_, bool>(3)?
+                && exact
+                && [operators.len(), order.len()] == [columns.len(); 2],
+            order,
             columns,
             operators,
             nulls_equal: row.try_get(4)?,

@@ -62,7 +62,8 @@ pub(crate) struct BadRow {
 
 impl BadRow {
     pub(crate) fn reject(self, part: Part) -> Reject {
-        Reject { part, row: self.row, column: Some(self.column), reason: self.reason.into_owned() }
+        let (column, reason) = (Some(self.column), self.reason.into_owned());
+        Reject { part, row: self.row, column, reason, may_settle: false }
     }
 }
 

@@ -2,17 +2,20 @@
 
 use crate::{
     catalog::Table,
-    column_type, grants, name, own,
+    column_type, grants, limits, name, own,
     plan::{self, Plan},
     transaction::Transaction,
 };
-use hydrant_contract::{ErrorKind, Inspection, Mismatch, Mode, Result, TableSpec, TargetError};
+use hydrant_contract::{ErrorKind, Inspection, Limits, Mismatch, Mode, Result, TableSpec, TargetError};
 use tokio_postgres::types::Type;
 
 /// Compares; see [`Target::inspect`](hydrant_contract::Target::inspect).
 pub(crate) async fn inspect(tx: &Transaction<'_>, spec: &TableSpec) -> Result<Inspection> {
     let Some(table) = Table::find(tx, &spec.table).await.map_err(|e| tx.error(e))? else {
-        return Ok(Inspection::Absent { statements: absent(tx, spec).await? });
+        return Ok(Inspection::Absent {
+            statements: absent(tx, spec).await?,
+            limits: limits::of_created(spec),
+        });
     };
     if !matches!(table.relation, 'r' | 'p') || table.persistence == 't' {
         let what = match table.relation {
@@ -27,13 +30,14 @@ pub(crate) async fn inspect(tx: &Transaction<'_>, spec: &TableSpec) -> Result<In
                 problem: format!("{} is {what}, and hydrant writes into tables", table.quoted),
                 mend: "name a table in the configuration, for example the one that the view shows".to_owned(),
             }],
+            limits: Limits::none_of(spec),
         });
     }
     let mut mismatches = Plan::new(spec, &table).err().unwrap_or_default();
     mismatches.extend(unmanaged_without_default(spec, &table));
     mismatches.extend(grants::of_table(tx, spec, &table).await.map_err(|e| tx.error(e))?);
     mismatches.extend(own::missing_rights(tx).await.map_err(|e| tx.error(e))?);
-    Ok(Inspection::Present { mismatches })
+    Ok(Inspection::Present { mismatches, limits: limits::of_table(spec, &table) })
 }
 
 /// Creates the table if it is not there.

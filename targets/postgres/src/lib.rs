@@ -22,10 +22,12 @@ mod decode;
 mod encode;
 mod grants;
 mod inspect;
+mod limits;
 mod name;
 mod own;
 mod plan;
 mod read;
+mod scan;
 mod search;
 mod statement;
 mod tls;
@@ -40,8 +42,8 @@ use async_trait::async_trait;
 use config::Config;
 use connect::Connector;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, ErrorKind, Inspection, Result, ServerInfo, TableSpec, Target,
-    TargetError,
+    Applied, Batch, Capabilities, Checkpoint, Cursor, ErrorKind, Inspection, Result, Scanned, ServerInfo,
+    TableSpec, Target, TargetError,
 };
 use std::{
     collections::HashMap,
@@ -168,6 +170,16 @@ impl Target for PostgresTarget {
         self.in_time(&doing, async {
             let tx = self.begin(doing.clone()).await?;
             let outcome = read::read(&tx, spec, keys).await;
+            tx.finish(outcome).await
+        })
+        .await
+    }
+
+    async fn scan(&self, spec: &TableSpec, after: Option<&Cursor>, rows: usize) -> Result<Scanned> {
+        let doing = format!("scanning {}", spec.table);
+        self.in_time(&doing, async {
+            let tx = self.begin(doing.clone()).await?;
+            let outcome = scan::scan(&tx, spec, after, rows.max(1)).await;
             tx.finish(outcome).await
         })
         .await

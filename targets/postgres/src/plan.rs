@@ -151,7 +151,7 @@ fn column<'t>(
         };
         return Err(mismatch(problem.to_owned(), mend));
     }
-    if is_key && matches!(column.kind, Kind::Citext | Kind::Other) {
+    if is_key && matches!(column.kind, Kind::Citext | Kind::Json | Kind::Jsonb | Kind::Other) {
         let problem =
             format!("a key of the type {} calls keys equal that are different to the query", column.shown);
         let to = column_type::created(value, None);
@@ -160,6 +160,13 @@ fn column<'t>(
             table.quoted
         );
         return Err(mismatch(problem, mend));
+    }
+    if is_key && !column.tells_texts_apart {
+        let problem =
+            "its collation is not deterministic: it calls keys equal that are different to the query";
+        let mend =
+            format!("ALTER TABLE {} ALTER COLUMN {quoted} TYPE {} COLLATE \"C\"", table.quoted, column.shown);
+        return Err(mismatch(problem.to_owned(), mend));
     }
     let travel = Codec::new(value, &column.kind, Wire::Travel)
         .filter(|_| column.kind != Kind::Other || column.text_is_exact);
@@ -233,7 +240,7 @@ fn no_index(spec: &TableSpec, table: &Table) -> Mismatch {
     Mismatch {
         column: None,
         problem: format!(
-            "no unique index stands on exactly the key ({key}) that is valid, not deferrable, and without condition or expression"
+            "no unique index stands on exactly the key ({key}) that is valid, not deferrable, and without condition, expression or a collation that is not deterministic"
         ),
         mend: format!("CREATE UNIQUE INDEX {how}ON {} ({key})", table.quoted),
     }

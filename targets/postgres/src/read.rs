@@ -102,7 +102,7 @@ fn array_type(item: u32) -> Type {
 
 /// A parameter that is encoded already.
 #[derive(Debug)]
-struct Raw(BytesMut);
+pub(crate) struct Raw(pub(crate) BytesMut);
 
 impl ToSql for Raw {
     fn to_sql(
@@ -122,7 +122,7 @@ impl ToSql for Raw {
 }
 
 /// An answer that is decoded later.
-struct Bytes<'r>(&'r [u8]);
+pub(crate) struct Bytes<'r>(pub(crate) &'r [u8]);
 
 impl<'r> FromSql<'r> for Bytes<'r> {
     fn from_sql(_: &Type, raw: &'r [u8]) -> std::result::Result<Self, Box<dyn Error + Sync + Send>> {

@@ -52,14 +52,14 @@ impl Refusal {
         }
     }
 
-    /// Whether the row may be accepted once others of the batch are written: unique and exclusion constraints, and
-    /// foreign keys.
+    /// Whether the row may be accepted once others are written: unique and exclusion constraints, and foreign keys.
     pub(crate) fn depends_on_others(&self) -> bool {
         matches!(self.code.as_str(), "23505" | "23P01" | "23503" | "23001")
     }
 
     pub(crate) fn reject(self, part: Part, row: usize) -> Reject {
-        Reject { part, row, column: self.column, reason: self.reason }
+        let may_settle = self.depends_on_others();
+        Reject { part, row, column: self.column, reason: self.reason, may_settle }
     }
 }
 

@@ -161,6 +161,10 @@ impl Rig for PostgresRig {
             lines.push(format!("PRIMARY KEY ({})", list(&fixture.primary_key)));
         }
         lines.extend(fixture.unique.iter().map(|columns| format!("UNIQUE ({})", list(columns))));
+        lines.extend(fixture.foreign_keys.iter().map(|key| {
+            let (column, of) = (quoted(&key.column), quoted(&key.references));
+            format!("FOREIGN KEY ({column}) REFERENCES {} ({of})", place(&key.table))
+        }));
         self.run(&format!("CREATE TABLE {} ({})", place(table), lines.join(", ")));
     }
 
@@ -222,5 +226,19 @@ impl Rig for PostgresRig {
             place(table)
         );
         program::hold(&mut self.psql(), &lock, "locked")
+    }
+
+    async fn reader(&self, table: &TableName, columns: &[&str]) -> Arc<dyn Target> {
+        let role = format!("reader_{}", self.mark);
+        let columns: Vec<_> = columns.iter().map(|c| quoted(c)).collect();
+        self.run(&format!(
+            "CREATE ROLE {role} LOGIN PASSWORD 'pw'; GRANT USAGE ON SCHEMA {} TO {role}; GRANT SELECT ({}) ON {} TO {role}",
+            quoted(&self.schema),
+            columns.join(", "),
+            place(table)
+        ));
+        let (_, host) = self.url.split_once('@').expect("an account in the URL");
+        let settings = Settings { url: format!("postgres://{role}:pw@{host}").into(), password: None };
+        Arc::new(PostgresTarget::new(settings).expect("the URL of the server is right"))
     }
 }

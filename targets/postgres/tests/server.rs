@@ -124,7 +124,7 @@ async fn apply(
 
 async fn mismatches(target: &PostgresTarget, spec: &TableSpec) -> Vec<String> {
     match target.inspect(spec).await.expect("an inspection") {
-        Inspection::Present { mismatches } => mismatches.iter().map(ToString::to_string).collect(),
+        Inspection::Present { mismatches, .. } => mismatches.iter().map(ToString::to_string).collect(),
         Inspection::Absent { .. } => panic!("the table is absent"),
     }
 }
@@ -322,7 +322,7 @@ async fn without_rights_each_missing_grant_is_shown_and_suffices() {
     assert_eq!(denied.kind(), ErrorKind::Denied);
     assert!(denied.to_string().contains("GRANT SELECT, INSERT, UPDATE ON hydrant.checkpoint"), "{denied}");
 
-    let Inspection::Present { mismatches } = target.inspect(&spec).await.expect("an inspection") else {
+    let Inspection::Present { mismatches, .. } = target.inspect(&spec).await.expect("an inspection") else {
         panic!("the table is there");
     };
     let all: String = mismatches.iter().map(|m| format!("{m}\n")).collect();
@@ -480,7 +480,7 @@ async fn a_key_column_that_folds_case_is_refused_with_the_mend() {
     let mut spec = spec(&table);
     spec.shape = Shape::new(spec.shape.columns().to_vec(), vec!["name".into()]).expect("a shape");
     let target = target(&url());
-    let Inspection::Present { mismatches } = target.inspect(&spec).await.expect("inspected") else {
+    let Inspection::Present { mismatches, .. } = target.inspect(&spec).await.expect("inspected") else {
         panic!("it is there")
     };
     assert_eq!(mismatches.len(), 1, "{mismatches:?}");

@@ -15,6 +15,13 @@ pub(crate) struct Refusal {
     pub(crate) foreign_key: bool,
 }
 
+impl Refusal {
+    /// Whether the row may be accepted once others are written.
+    pub(crate) fn may_settle(&self) -> bool {
+        self.unique || self.foreign_key
+    }
+}
+
 /// A statement's failure: of some row in it, or of everything.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -35,6 +42,7 @@ const TOOBIG: i32 = 18;
 const CONSTRAINT: i32 = 19;
 const MISMATCH: i32 = 20;
 const CONSTRAINT_FOREIGNKEY: i32 = 787;
+const CONSTRAINT_TRIGGER: i32 = 1811;
 const CONSTRAINT_PRIMARYKEY: i32 = 1555;
 const CONSTRAINT_UNIQUE: i32 = 2067;
 const CONSTRAINT_ROWID: i32 = 2579;
@@ -78,7 +86,9 @@ fn refusal(code: i32, message: &str) -> Refusal {
         column,
         reason: message.to_owned(),
         unique: matches!(code, CONSTRAINT_UNIQUE | CONSTRAINT_PRIMARYKEY | CONSTRAINT_ROWID),
-        foreign_key: code == CONSTRAINT_FOREIGNKEY,
+        // ON DELETE RESTRICT is a trigger that SQLite makes for itself.
+        foreign_key: code == CONSTRAINT_FOREIGNKEY
+            || (code == CONSTRAINT_TRIGGER && message == "FOREIGN KEY constraint failed"),
     }
 }
 

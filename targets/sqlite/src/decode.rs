@@ -45,7 +45,14 @@ pub(crate) fn array(values: &[Found<'_>], value: &ValueType) -> Result<ArrayRef,
     Ok(match value {
         ValueType::Boolean => Arc::new(each::<_, BooleanArray>(values, boolean)?),
         ValueType::Integer(Integer::U64) => Arc::new(each::<u64, UInt64Array>(values, whole)?),
-        ValueType::Integer(_) => Arc::new(each::<i64, Int64Array>(values, whole)?),
+        ValueType::Integer(integer) => {
+            let (low, high) = integer.range();
+            let within = |v: &Found<'_>| match whole::<i64>(v)? {
+                number if (low..=high).contains(&number.into()) => Ok(number),
+                _ => Err("a whole number out of range".to_owned()),
+            };
+            Arc::new(each::<i64, Int64Array>(values, within)?)
+        }
         ValueType::Float32 => Arc::new(each::<f32, Float32Array>(values, float32)?),
         ValueType::Float64 => Arc::new(each::<f64, Float64Array>(values, float64)?),
         ValueType::Decimal { precision, scale } => decimals(values, *precision, *scale)?,

@@ -11,7 +11,10 @@ use arrow::{
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Timelike};
 use hydrant_contract::{Integer, Resolution, ValueType, json};
 use sqlx::{Arguments, sqlite::SqliteArguments};
-use std::{fmt::Write, sync::Arc};
+use std::{fmt::Write, ops::RangeInclusive, sync::Arc};
+
+/// The years that SQLite's functions of dates know.
+pub(crate) const CALENDAR: RangeInclusive<i32> = 0..=9999;
 
 /// A value as SQLite stores it; cheap to clone, since a refused statement is sent again in parts.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,7 +149,7 @@ fn timestamp(wall: NaiveDateTime, resolution: Resolution, zone: &str) -> Option<
 
 // Writing into a string does not fail.
 fn push_date(out: &mut String, at: NaiveDateTime) -> Option<()> {
-    let year = u32::try_from(at.year()).ok().filter(|year| *year <= 9999)?;
+    let year = Some(at.year()).filter(|year| CALENDAR.contains(year))?;
     let _ = write!(out, "{year:04}-{:02}-{:02}", at.month(), at.day());
     Some(())
 }

@@ -1,11 +1,11 @@
 //! A table of the file compared with what a sync wants.
 
 use crate::{
-    classify,
+    classify, limits,
     statement::{self, quoted},
 };
 use hydrant_contract::{
-    Deletes, ErrorKind, Mismatch, Mode, Result, SoftMark, TableSpec, TargetError, ValueType,
+    Column, Deletes, ErrorKind, Limits, Mismatch, Mode, Result, SoftMark, TableSpec, TargetError, ValueType,
 };
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use std::collections::HashSet;
@@ -18,6 +18,12 @@ pub(crate) struct Table {
     kind: String,
     without_rowid: bool,
     strict: bool,
+}
+
+/// What `inspect` found.
+pub(crate) struct Inspected {
+    pub(crate) mismatches: Vec<Mismatch>,
+    pub(crate) limits: Vec<Limits>,
 }
 
 /// A unique index: its columns (expressions have no name) with their collations.
@@ -123,30 +129,78 @@ pub(crate) async fn indexes(
     Ok(indexes.into_iter().map(|(_, index)| index).collect())
 }
 
-/// Every difference that keeps a sync from running.
-pub(crate) async fn mismatches(
+/// Every difference that keeps a sync from running, and what the columns hold.
+pub(crate) async fn inspect(
     connection: &mut SqliteConnection,
     table: &Table,
     spec: &TableSpec,
     doing: &str,
-) -> Result<Vec<Mismatch>> {
+) -> Result<Inspected> {
     if table.kind != "table" {
-        return Ok(vec![Mismatch {
+        let mismatch = Mismatch {
             column: None,
             problem: format!("it is a {}, not a table", table.kind),
             mend: "name a table".to_owned(),
-        }]);
+        };
+        return Ok(Inspected { mismatches: vec![mismatch], limits: Limits::none_of(spec) });
     }
+    let columns = columns(connection, spec, doing).await?;
+    let indexes = indexes(connection, &spec.table.name, doing).await?;
+    let of = |wanted: &Column| match columns.iter().find(|c| c.name.eq_ignore_ascii_case(&wanted.name)) {
+        Some(found) => limits::of(wanted, found.refuses_null(table)),
+        None => Limits::none(&wanted.name),
+    };
+    let limits = spec.shape.columns().iter().map(of).collect();
+    Ok(Inspected { mismatches: mismatches(table, spec, &columns, &indexes), limits })
+}
+
+async fn columns(connection: &mut SqliteConnection, spec: &TableSpec, doing: &str) -> Result<Vec<Found>> {
     let rows = sqlx::query(
         "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?, 'main') ORDER BY cid",
     )
     .bind(&spec.table.name)
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await
     .map_err(|e| classify::failed(e, doing))?;
-    let columns: Vec<Found> = rows.iter().map(found).collect();
-    let indexes = indexes(connection, &spec.table.name, doing).await?;
+    Ok(rows.iter().map(found).collect())
+}
 
+/// The key in the order of the columns of an index on it, and whether rows may have NULL in it.
+pub(crate) async fn key_order<'s>(
+    connection: &mut SqliteConnection,
+    table: &Table,
+    spec: &'s TableSpec,
+    doing: &str,
+) -> Result<(Vec<&'s Column>, bool)> {
+    let mut key: Vec<&Column> = spec.shape.key_columns().collect();
+    let columns = columns(connection, spec, doing).await?;
+    let indexes = indexes(connection, &spec.table.name, doing).await?;
+    if let Some(index) = indexes.iter().find(|index| index.is_key(spec)) {
+        let place = |column: &&Column| {
+            index.columns.iter().position(|(name, _)| {
+                name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(&column.name))
+            })
+        };
+        key.sort_by_key(place);
+    }
+    let of = |wanted: &&Column| columns.iter().find(|c| c.name.eq_ignore_ascii_case(&wanted.name));
+    let rowid = is_rowid(table, spec, &columns);
+    let nullable = !rowid && key.iter().filter_map(of).any(|found| !found.refuses_null(table));
+    Ok((key, nullable))
+}
+
+/// Whether the key is another name for the number that SQLite gives every row.
+fn is_rowid(table: &Table, spec: &TableSpec, columns: &[Found]) -> bool {
+    !table.without_rowid
+        && columns.iter().filter(|c| c.primary_key > 0).count() == 1
+        && columns.iter().any(|c| {
+            c.primary_key == 1
+                && c.declared.eq_ignore_ascii_case("INTEGER")
+                && matches!(spec.shape.key(), [key] if key.eq_ignore_ascii_case(&c.name))
+        })
+}
+
+fn mismatches(table: &Table, spec: &TableSpec, columns: &[Found], indexes: &[Index]) -> Vec<Mismatch> {
     let mut mismatches = Vec::new();
     for (name, value, definition) in wanted(spec) {
         let problem = match columns.iter().find(|c| c.name.eq_ignore_ascii_case(&name)) {
@@ -161,7 +215,7 @@ pub(crate) async fn mismatches(
     if spec.mode != Mode::Update {
         let managed = |name: &str| wanted(spec).any(|(wanted, ..)| wanted.eq_ignore_ascii_case(name));
         mismatches.extend(
-            columns.iter().filter(|c| c.must_be_filled(table, &columns) && !managed(&c.name)).map(|column| {
+            columns.iter().filter(|c| c.must_be_filled(table, columns) && !managed(&c.name)).map(|column| {
                 Mismatch {
                     column: Some(column.name.clone()),
                     problem: "it must be filled, has no default, and the query does not return it".to_owned(),
@@ -171,14 +225,7 @@ pub(crate) async fn mismatches(
             }),
         );
     }
-    let rowid = !table.without_rowid
-        && columns.iter().filter(|c| c.primary_key > 0).count() == 1
-        && columns.iter().any(|c| {
-            c.primary_key == 1
-                && c.declared.eq_ignore_ascii_case("INTEGER")
-                && matches!(spec.shape.key(), [key] if key.eq_ignore_ascii_case(&c.name))
-        });
-    if !rowid && !indexes.iter().any(|index| index.is_key(spec)) {
+    if !is_rowid(table, spec, columns) && !indexes.iter().any(|index| index.is_key(spec)) {
         let key: Vec<String> =
             spec.shape.key_columns().map(|c| statement::collated(&quoted(&c.name), &c.value)).collect();
         let name = quoted(&format!("hydrant_key_{}", spec.table.name));
@@ -189,7 +236,7 @@ pub(crate) async fn mismatches(
             mend: format!("CREATE UNIQUE INDEX main.{name} ON {table} ({key})"),
         });
     }
-    Ok(mismatches)
+    mismatches
 }
 
 /// Managed columns: name, value type, and the definition by which one is added.
@@ -275,6 +322,11 @@ impl Found {
         if self.declared.is_empty() { "without a type".to_owned() } else { self.declared.clone() }
     }
 
+    /// Whether it is NOT NULL, which the primary key of an ordinary table need not be.
+    fn refuses_null(&self, table: &Table) -> bool {
+        self.not_null || (table.without_rowid && self.primary_key > 0)
+    }
+
     /// Whether an insert that does not name the column would fail.
     fn must_be_filled(&self, table: &Table, columns: &[Self]) -> bool {
         let alone = columns.iter().filter(|c| c.primary_key > 0).count() == 1;
@@ -283,8 +335,7 @@ impl Found {
             && !table.without_rowid
             && self.declared.eq_ignore_ascii_case("INTEGER");
         let default = self.default.as_deref().is_some_and(|default| !default.eq_ignore_ascii_case("NULL"));
-        let not_null = self.not_null || (table.without_rowid && self.primary_key > 0);
-        not_null && !default && !self.generated && !rowid
+        self.refuses_null(table) && !default && !self.generated && !rowid
     }
 }
 

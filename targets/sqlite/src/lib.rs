@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `config` | the settings, and how the file is opened |
 //! | `target` | the contract, method by method; one transaction for a batch |
-//! | `inspect` | a table of the file compared with what a sync wants |
+//! | `inspect`, `limits` | a table of the file compared with what a sync wants; what its columns hold |
+//! | `scan` | a table read from one end to the other |
 //! | `write` | rows of a batch, statement by statement; which one it was that the database refused |
 //! | `moves` | values of unique columns that move between the rows of a batch |
 //! | `statement` | every statement's text |
@@ -18,8 +19,10 @@ mod config;
 mod decode;
 mod encode;
 mod inspect;
+mod limits;
 mod moves;
 mod nested;
+mod scan;
 mod statement;
 mod target;
 mod write;

@@ -1,12 +1,12 @@
 //! The contract, method by method.
 
-use crate::{Settings, classify, config, decode, encode, inspect, statement, write};
+use crate::{Settings, classify, config, decode, encode, inspect, limits, scan, statement, write};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use chrono::Utc;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, ErrorKind, Inspection, Result, ServerInfo, TableSpec, Target,
-    TargetError,
+    Applied, Batch, Capabilities, Checkpoint, Cursor, ErrorKind, Inspection, Result, Scanned, ServerInfo,
+    TableSpec, Target, TargetError,
 };
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, sqlite::SqliteArguments, sqlite::SqliteRow};
 use tokio::sync::{Mutex, MutexGuard};
@@ -89,11 +89,14 @@ impl Target for SqliteTarget {
 
     async fn inspect(&self, spec: &TableSpec) -> Result<Inspection> {
         inspect::check(spec)?;
-        let absent = Inspection::Absent { statements: vec![statement::create(spec)] };
+        let absent =
+            Inspection::Absent { statements: vec![statement::create(spec)], limits: limits::created(spec) };
         let Some(mut session) = self.open(false).await? else { return Ok(absent) };
         let doing = self.doing(&format!("looking at the table {}", spec.table));
         let result = inspect_in(session.connection()?, spec, &doing).await;
-        Ok(session.done(result)?.map_or(absent, |mismatches| Inspection::Present { mismatches }))
+        Ok(session.done(result)?.map_or(absent, |inspect::Inspected { mismatches, limits }| {
+            Inspection::Present { mismatches, limits }
+        }))
     }
 
     async fn create(&self, spec: &TableSpec) -> Result<()> {
@@ -128,13 +131,22 @@ impl Target for SqliteTarget {
         let result = read_in(session.connection()?, spec, keys, &doing).await;
         session.done(result)
     }
+
+    async fn scan(&self, spec: &TableSpec, after: Option<&Cursor>, rows: usize) -> Result<Scanned> {
+        inspect::check(spec)?;
+        let doing = self.doing(&format!("scanning {}", spec.table));
+        let missing = || TargetError::new(ErrorKind::Missing, &doing, "the file is not there");
+        let mut session = self.open(false).await?.ok_or_else(missing)?;
+        let result = scan::scan(session.connection()?, spec, after, rows.max(1), &doing).await;
+        session.done(result)
+    }
 }
 
 async fn inspect_in(
     connection: &mut SqliteConnection,
     spec: &TableSpec,
     doing: &str,
-) -> Result<Option<Vec<hydrant_contract::Mismatch>>> {
+) -> Result<Option<inspect::Inspected>> {
     // A file that may only be read says so when the write lock is asked for. That another one has the lock just now is no
     // reason to fail: it could be had.
     match connection.begin_with("BEGIN IMMEDIATE").await {
@@ -148,7 +160,7 @@ async fn inspect_in(
     }
     match inspect::find(connection, &spec.table.name, doing).await? {
         None => Ok(None),
-        Some(table) => Ok(Some(inspect::mismatches(connection, &table, spec, doing).await?)),
+        Some(table) => Ok(Some(inspect::inspect(connection, &table, spec, doing).await?)),
     }
 }
 

@@ -70,6 +70,7 @@ pub(crate) async fn rows(
     let by_database = refused.by_database.into_iter().map(|((part, row), refusal)| Reject {
         part,
         row,
+        may_settle: refusal.may_settle(),
         column: refusal.column,
         reason: refusal.reason,
     });
@@ -139,6 +140,7 @@ impl<'a> Job<'a> {
                 row,
                 column: Some(column.name.clone()),
                 reason,
+                may_settle: false,
             })
         };
         self.columns.iter().enumerate().map(cell).collect()
@@ -220,7 +222,7 @@ impl Writer<'_> {
     /// parent came later in the batch, a chain of values that moved the other way.
     async fn again(&mut self, waiting: Vec<Waiting<'_>>) -> Result<Vec<(RowId, Refusal)>> {
         let (mut waiting, settled): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|w| w.refusal.unique || w.refusal.foreign_key);
+            waiting.into_iter().partition(|w| w.refusal.may_settle());
         let mut refused: Vec<_> = settled.into_iter().map(Waiting::refused).collect();
         while !waiting.is_empty() {
             let before = waiting.len();

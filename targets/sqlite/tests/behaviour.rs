@@ -73,8 +73,8 @@ impl Scene {
 
     async fn mismatches(&self) -> Vec<String> {
         match self.target.inspect(&self.spec).await.expect("an inspection") {
-            Inspection::Present { mismatches } => mismatches.iter().map(ToString::to_string).collect(),
-            Inspection::Absent { statements } => panic!("absent: {statements:?}"),
+            Inspection::Present { mismatches, .. } => mismatches.iter().map(ToString::to_string).collect(),
+            Inspection::Absent { statements, .. } => panic!("absent: {statements:?}"),
         }
     }
 }

@@ -44,7 +44,7 @@ impl Rig for SqliteRig {
     }
 
     fn lacks(&self) -> &'static [Need] {
-        &[]
+        &[Need::Accounts]
     }
 
     fn holds(&self, _: &ValueType) -> bool {
@@ -77,6 +77,10 @@ impl Rig for SqliteRig {
             parts.push(format!("PRIMARY KEY ({})", list(&fixture.primary_key)));
         }
         parts.extend(fixture.unique.iter().map(|names| format!("UNIQUE ({})", list(names))));
+        parts.extend(fixture.foreign_keys.iter().map(|key| {
+            let (column, table, of) = (quoted(&key.column), quoted(&key.table.name), quoted(&key.references));
+            format!("FOREIGN KEY ({column}) REFERENCES {table} ({of})")
+        }));
         self.sql(&format!("CREATE TABLE {} ({})", quoted(&table.name), parts.join(", ")));
     }
 
@@ -129,6 +133,10 @@ impl Rig for SqliteRig {
 
     async fn lock(&self, _: &TableName) -> Held {
         program::hold(&mut self.sqlite3(), "BEGIN IMMEDIATE;\nSELECT 'held';\n", "held")
+    }
+
+    async fn reader(&self, table: &TableName, _: &[&str]) -> Arc<dyn Target> {
+        panic!("SQLite has no accounts: {table}");
     }
 }
 

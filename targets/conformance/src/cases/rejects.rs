@@ -103,6 +103,7 @@ async fn a_value_that_another_row_of_the_application_has_is_refused_alone(rig: &
         columns: vec![column("id", Kind::Integer).not_null(), column("v", Kind::Text)],
         primary_key: vec!["id".to_owned()],
         unique: vec![vec!["v".to_owned()]],
+        ..Fixture::default()
     };
     rig.make(&scene.spec.table, &fixture).await;
     rig.insert(&scene.spec.table, &["id", "v"], &[row![100, "taken"]]).await;

@@ -41,6 +41,7 @@ async fn theirs<'a>(rig: &'a dyn Rig, stem: &str, not_null: bool) -> Scene<'a> {
         unique: [vec!["email"], vec!["seat"], vec!["x", "y"]]
             .map(|names| names.into_iter().map(str::to_owned).collect())
             .to_vec(),
+        ..Fixture::default()
     };
     rig.make(&scene.spec.table, &fixture).await;
     assert_eq!(scene.mismatches().await, [""; 0]);

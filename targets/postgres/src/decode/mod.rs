@@ -104,7 +104,8 @@ fn scalars(value: &ValueType, kind: &Kind, cells: &[Option<&[u8]>]) -> Result<Ar
         ValueType::Uuid => {
             let read = |c| match kind {
                 Kind::Uuid => uuid::Uuid::from_slice(c).ok(),
-                _ => uuid::Uuid::try_parse(text(c)?).ok(),
+                // As hydrant writes it: other texts of the same UUID are other keys to the table.
+                _ => uuid::Uuid::try_parse(text(c)?).ok().filter(|u| u.to_string().as_bytes() == c),
             };
             uuids(collect(cells, read)?.into_iter().map(|u| u.map(uuid::Uuid::into_bytes)))?
         }

@@ -20,6 +20,11 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 const DATES: std::ops::Range<i32> = -2_451_545..2_145_031_949;
 /// The same of `timestamp` (`MIN_TIMESTAMP` and `END_TIMESTAMP` of `timestamp.h`).
 const TIMESTAMPS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
+/// The dates that Postgres has, as days since 1970.
+pub(crate) const DATES_SINCE_1970: std::ops::Range<i32> =
+    DATES.start + DAYS_TO_2000..DATES.end + DAYS_TO_2000;
+/// The timestamps that Postgres has, as microseconds since 1970; those that 64 bits hold end before Postgres does.
+pub(crate) const MICROS_SINCE_1970: std::ops::RangeFrom<i64> = TIMESTAMPS.start + MICROS_TO_2000..;
 
 /// The number that a time or timestamp is carried in.
 pub(super) fn raw(array: &dyn Array, row: usize) -> i64 {
