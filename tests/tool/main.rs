@@ -19,3 +19,4 @@ mod simulation;
 mod state;
 mod types;
 mod unchanged;
+mod unique;
