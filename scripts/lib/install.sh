@@ -28,6 +28,7 @@ missing_packages() {
   have flock || echo util-linux
   { have python3 && python3 -c 'import venv, ensurepip' 2>/dev/null; } || echo python3-venv
   { [ -n "$(postgres_bin)" ] && have psql; } || echo postgresql
+  { have pgbouncer || [ -x /usr/sbin/pgbouncer ]; } || echo pgbouncer
 }
 
 install_packages() {
@@ -41,11 +42,17 @@ install_packages() {
   local no_server=/etc/postgresql-common/createcluster.d/hydrant-test.conf
   mkdir -p "${no_server%/*}"
   echo 'create_main_cluster = false' >"$no_server"
+  # Nor shall pgbouncer start one: Debian asks this script before it starts any service.
+  local no_service=/usr/sbin/policy-rc.d
+  if [ -e "$no_service" ]; then no_service=; else
+    printf '#!/bin/sh\nexit 101\n' >"$no_service"
+    chmod +x "$no_service"
+  fi
   local log=$CACHE/apt.log failed=
   mkdir -p "$CACHE"
   DEBIAN_FRONTEND=noninteractive bash -c '
     apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"' _ "${missing[@]}" >"$log" 2>&1 || failed=yes
-  rm -f "$no_server"
+  rm -f "$no_server" ${no_service:+"$no_service"}
   [ -z "$failed" ] || die_with_log "apt-get could not install ${missing[*]}" "$log"
 }
 

@@ -12,6 +12,7 @@ mod harness;
 mod kill;
 mod modes;
 mod output;
+mod pains;
 mod quickstart;
 mod races;
 mod secrets;
