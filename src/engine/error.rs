@@ -3,6 +3,7 @@
 use crate::{
     apply::ApplyError,
     carry::CarryError,
+    guard::Finding,
     object_storage::StorageErrorKind,
     source::{SourceError, SourceErrorKind},
     store::{LeaseError, StoreError},
@@ -92,6 +93,12 @@ pub enum Failure {
         count: u64,
         /// The first ten, by position in the export, with their keys.
         rows: Vec<String>,
+    },
+    /// The guard stopped the run.
+    #[error("the guard stopped the run: {}", .findings.iter().map(|f| f.reason.as_str()).collect::<Vec<_>>().join("; "))]
+    Guard {
+        /// The rules that stopped it.
+        findings: Vec<Finding>,
     },
     /// More rows were refused than the sync allows.
     #[error("{rejected} rows were refused, the ceiling is {ceiling}; the first: {first}")]
@@ -203,6 +210,8 @@ pub enum FailureKind {
     Wrong,
     /// The data breaks a rule (duplicate keys, too many rejects).
     Data,
+    /// The guard stopped the run; nothing was written.
+    Guard,
     /// Something could not be reached, or was too busy; the next run may succeed.
     Unavailable,
     /// Access was denied.
@@ -260,6 +269,7 @@ impl Failure {
             | Self::EpochBehind { .. }
             | Self::Reserved { .. }
             | Self::TargetGone { .. } => FailureKind::Wrong,
+            Self::Guard { .. } => FailureKind::Guard,
             Self::Stopped => FailureKind::Stopped,
         }
     }
@@ -315,6 +325,9 @@ impl Failure {
             }
             Self::NullKeys { .. } => {
                 "leave those rows out in the query, or set `null_keys: reject`; nothing was written"
+            }
+            Self::Guard { .. } => {
+                "look at the query's rows (`hydrant plan SYNC`) and mend them; or, if they are right, approve what was found: `hydrant run SYNC --approve …`; nothing was written"
             }
             Self::TooManyRejects { .. } => {
                 "mend the rows or the table, or raise the sync's `rejects` ceiling; rows that were accepted are written, and the next run goes on from here"

@@ -31,6 +31,7 @@ pub use status::status;
 
 use crate::{
     clock::Clock,
+    guard::Approvals,
     source::Source,
     store::{LeaseTimes, SyncStore},
     sync::SyncSpec,
@@ -63,10 +64,10 @@ pub struct Env {
 }
 
 /// What a person may say for one run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunOptions {
-    /// Up to this many deletes pass the guard.
-    pub approved_deletes: u64,
+    /// What passes the guard.
+    pub approved: Approvals,
     /// Every row is sent again, whatever the index says of it.
     pub resend: bool,
 }

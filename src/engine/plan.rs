@@ -7,13 +7,13 @@ use super::{
     compare::{Compare, Compared},
     export::{Destination, Exported, export},
     place,
-    run::{not_published, refuse_reserved, same_place_and_key, wants_deletes},
+    run::{deletes_withheld, figures, not_published, refuse_reserved, same_place_and_key, wants_deletes},
     table_spec,
 };
 use crate::{
     apply::{exceptions::key_text, pick},
     fingerprint::{Fingerprinter, Fingerprints, Scheme},
-    guard::{Figures, withhold_deletes},
+    guard::{Approvals, judge},
     store::{History, RunNames, StoreError, SyncStore, read_all},
     sync::SyncSpec,
 };
@@ -99,8 +99,9 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
     .run()
     .await?;
     let deletes = compared.changes.deletes;
-    let figures = Figures { published_rows: base.rows(), exported_rows: compared.index.rows(), deletes };
-    let withheld = withhold_deletes(&sync.guard, figures, 0);
+    let figures = figures(&base, &history, &compared, sync);
+    let verdict = judge(&sync.guard, &figures, &Approvals::default());
+    let withheld = deletes_withheld(&verdict);
     let sampler = Sampler { env, store: &store, names, spec: &spec, absent: !ddl.is_empty(), samples };
     let samples = sampler.samples(&export, &compared).await?;
     let passing = withheld.is_none();

@@ -3,7 +3,7 @@
 use super::{
     Counts, Env, FailedAttempt, Failure, RunError, RunOptions, RunReport, Step,
     base::{Base, Room},
-    compare::Compare,
+    compare::{Compare, Compared},
     export::{Destination, export},
     keeper::LeaseKeeper,
     place, table_spec,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     apply::{Job, Retrying},
     fingerprint::Scheme,
-    guard::{Figures, withhold_deletes},
+    guard::{Figures, Verdict, judge},
     store::{
         Commit, FORMAT, History, Lease, LeaseError, Published, RejectRecord, Sealed, StoreError, Withheld,
     },
@@ -138,12 +138,15 @@ impl Held<'_> {
         }
         .run()
         .await?;
-        let figures = Figures {
-            published_rows: base.rows(),
-            exported_rows: compared.index.rows(),
-            deletes: compared.changes.deletes,
-        };
-        let withheld = withhold_deletes(&self.sync.guard, figures, self.options.approved_deletes);
+        let figures = figures(&base, &history, &compared, self.sync);
+        let approved = self.options.approved.clone();
+        // Who sends every row again has asked for as many updates.
+        let approved = if self.options.resend { approved.any_changes() } else { approved };
+        let verdict = judge(&self.sync.guard, &figures, &approved);
+        let stops: Vec<_> = verdict.stops().cloned().collect();
+        if !stops.is_empty() {
+            return Err(Failure::Guard { findings: stops });
+        }
 
         self.enter(Step::Seal);
         self.go_on()?;
@@ -161,7 +164,7 @@ impl Held<'_> {
             export: exported.export,
             index: compared.index,
             changes: compared.changes,
-            withheld: withheld.map(|reason| Withheld { reason }),
+            withheld: deletes_withheld(&verdict).map(|reason| Withheld { reason }),
             resend: self.options.resend,
             null_keys: exported.null_keys.len() as u64,
         };
@@ -384,6 +387,28 @@ impl Counts {
             absent: exceptions.absent,
         }
     }
+}
+
+/// What the guard looks at.
+pub(super) fn figures(base: &Base, history: &History, compared: &Compared, sync: &SyncSpec) -> Figures {
+    let last = history.pending.as_ref().or(history.published.as_ref().map(|(sealed, _)| sealed));
+    Figures {
+        published_rows: base.rows(),
+        last_exported_rows: last.map(|sealed| sealed.index.rows()),
+        exported_rows: compared.index.rows(),
+        inserts: compared.changes.inserts,
+        updates: compared.changes.updates,
+        deletes: compared.changes.deletes,
+        unchanged: compared.changes.unchanged,
+        key_columns: sync.key.clone(),
+        drift: Vec::new(),
+    }
+}
+
+/// Why the deletes are withheld, if they are.
+pub(super) fn deletes_withheld(verdict: &Verdict) -> Option<String> {
+    let reasons: Vec<&str> = verdict.withholds().map(|finding| finding.reason.as_str()).collect();
+    verdict.hold.deletes.then(|| reasons.join("; "))
 }
 
 /// Whether rows that left the query are anything to this table.
