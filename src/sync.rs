@@ -1,7 +1,13 @@
 //! One configured sync, as the engine relies on it: checked, resolved, without defaults left to guess.
 
+mod order;
+
+pub use crate::guard::GuardRules;
+pub use order::in_order;
+
 use crate::source::Model;
 use hydrant_contract::{Deletes, Mode, TableName};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One model kept in one target table.
 #[derive(Clone, Debug)]
@@ -30,6 +36,15 @@ pub struct SyncSpec {
     pub guard: GuardRules,
     /// How many rows may be refused before the run fails.
     pub rejects: RejectCeiling,
+    /// The syncs that it comes after, by name: if one of them was not published, it is not run. There are no cycles.
+    pub after: Vec<String>,
+    /// How long a run's files are kept.
+    pub retain: Retention,
+    /// The columns whose values are never shown.
+    pub redact: Redact,
+    /// What happens to a value that the target's column cannot hold, by column; [`Refused::Reject`] for all others. Key
+    /// columns are not among them.
+    pub refused: BTreeMap<String, Refused>,
 }
 
 /// What to do about two rows of one export with the same key.
@@ -56,22 +71,6 @@ pub enum NullKeys {
     Reject,
 }
 
-/// When deletes are withheld: an empty export, or more deletes than `rows` *and* more than `percent` of the last index.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct GuardRules {
-    /// Up to this many deletes always pass.
-    pub delete_rows: u64,
-    /// Up to this share of the published rows always passes, 0 to 100.
-    pub delete_percent: f64,
-}
-
-impl Default for GuardRules {
-    /// Small enough that losing a tenth of a table is noticed, large enough that everyday churn passes.
-    fn default() -> Self {
-        Self { delete_rows: 10, delete_percent: 10.0 }
-    }
-}
-
 /// How many rows may be refused before the run fails: the larger of the two.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct RejectCeiling {
@@ -95,4 +94,62 @@ impl RejectCeiling {
         let share = (rows as f64 * self.percent / 100.0) as u64;
         self.rows.max(share)
     }
+}
+
+/// How long the files of a published run are kept: as long as one of the two says so. What the last published run, a
+/// sealed one or one that is under way needs is kept in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Retention {
+    /// It is among the last so many published ones; at least 1.
+    pub runs: u32,
+    /// It is younger than so many days.
+    pub days: u32,
+}
+
+impl Default for Retention {
+    /// A day of hourly runs, and a week to find out that a run was wrong.
+    fn default() -> Self {
+        Self { runs: 24, days: 7 }
+    }
+}
+
+/// The columns whose values never appear in reject records, samples, messages or logs.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Redact {
+    /// These; none by default.
+    Columns(BTreeSet<String>),
+    /// All of them.
+    All,
+}
+
+impl Default for Redact {
+    fn default() -> Self {
+        Self::Columns(BTreeSet::new())
+    }
+}
+
+impl Redact {
+    /// Whether the values of this column are hidden.
+    pub fn hides(&self, column: &str) -> bool {
+        match self {
+            Self::Columns(columns) => columns.contains(column),
+            Self::All => true,
+        }
+    }
+}
+
+/// What happens to a value that the target's column cannot hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refused {
+    /// The row is a reject.
+    #[default]
+    Reject,
+    /// NULL is written instead.
+    Null,
+    /// What fits of it is written.
+    Truncate,
+    /// This is written instead: a value of the column's type, as text.
+    Replace(String),
 }

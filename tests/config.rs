@@ -6,8 +6,9 @@
 
 use hydrant::{
     config::{Config, FileFormat, FileTable, Location, SourceSpec, TargetSpec, load},
+    guard::{GuardRules, RowsRule, ShareRule, ShrinkRule, Then},
     secret::Secret,
-    sync::{DuplicateKeys, GuardRules, NullKeys, RejectCeiling},
+    sync::{DuplicateKeys, NullKeys, Redact, Refused, RejectCeiling, Retention},
 };
 use hydrant_contract::{Deletes, Mode, SoftMark, TableName};
 use serde_json::json;
@@ -172,7 +173,6 @@ fn what_was_typed_becomes_what_the_program_relies_on() {
     );
     assert_eq!(banners.deletes, Deletes::Soft { column: "gone_at".to_owned(), mark: SoftMark::Time });
     assert_eq!((banners.duplicate_keys, banners.null_keys), (DuplicateKeys::Last, NullKeys::Reject));
-    assert_eq!(banners.guard, GuardRules { delete_rows: 1000, delete_percent: 2.5 });
     assert_eq!(banners.rejects, RejectCeiling { rows: 0, percent: 0.0 });
 
     let recommendations = &config.syncs["recommendations"];
@@ -184,7 +184,6 @@ fn what_was_typed_becomes_what_the_program_relies_on() {
     assert_eq!(recommendations.key, ["customer_id"]);
     assert_eq!(recommendations.mode, Mode::Mirror);
     assert_eq!(recommendations.deletes, Deletes::Soft { column: "is_gone".to_owned(), mark: SoftMark::Flag });
-    assert_eq!(recommendations.guard, GuardRules::default());
     assert_eq!(recommendations.rejects, RejectCeiling::default());
     assert_eq!(config.syncs["flags"].deletes, Deletes::NullOut);
     assert_eq!(config.syncs["flags"].table, TableName { schema: None, name: "feature.flags".to_owned() });
@@ -199,11 +198,89 @@ fn what_was_typed_becomes_what_the_program_relies_on() {
 }
 
 #[test]
+fn rules_of_the_guard_are_taken_one_by_one() {
+    let config = good("everything");
+    assert_eq!(
+        config.syncs["usage-banners"].guard,
+        GuardRules {
+            deletes: ShareRule { rows: 1000, percent: 2.5, then: Then::Stop },
+            changes: ShareRule { rows: 5000, percent: 20.0, then: Then::Withhold },
+            rows: RowsRule { at_least: 100, then: Then::Stop },
+            shrink: ShrinkRule { percent: 30.0, then: Then::Warn },
+            keys: Then::Stop,
+            schema: Then::Off,
+        }
+    );
+    // A word is what happens; the limits stay.
+    let default = GuardRules::default();
+    assert_eq!(
+        config.syncs["recommendations"].guard,
+        GuardRules {
+            deletes: ShareRule { then: Then::Off, ..default.deletes },
+            changes: ShareRule { then: Then::Stop, ..default.changes },
+            rows: RowsRule { at_least: 10, ..default.rows },
+            shrink: ShrinkRule { then: Then::Off, ..default.shrink },
+            ..default
+        }
+    );
+    assert_eq!(config.syncs["flags"].guard, default);
+}
+
+#[test]
+fn columns_have_what_is_said_of_them() {
+    let config = good("everything");
+    let banners = &config.syncs["usage-banners"];
+    let refused: Vec<(&str, Refused)> =
+        banners.refused.iter().map(|(column, refused)| (column.as_str(), refused.clone())).collect();
+    assert_eq!(
+        refused,
+        [
+            ("banner", Refused::Replace(String::new())),
+            ("clicked_at", Refused::Null),
+            ("is_shown", Refused::Replace("false".to_owned())),
+            ("note", Refused::Truncate),
+            ("region", Refused::Reject),
+            // As it was typed: the target reads it as the column's type.
+            ("score", Refused::Replace("-1.50".to_owned())),
+            ("seen_at", Refused::Null),
+        ]
+    );
+    assert!(config.syncs["flags"].refused.is_empty());
+
+    let hidden = |sync: &str| {
+        let redact = &config.syncs[sync].redact;
+        ["account_id", "name", "all"].map(|column| redact.hides(column))
+    };
+    assert_eq!(hidden("usage-banners"), [true, false, false]);
+    assert_eq!(hidden("flags"), [false, true, false], "one column needs no list");
+    assert_eq!(config.syncs["recommendations"].redact, Redact::All);
+    assert_eq!(hidden("accounts"), [false, false, false]);
+}
+
+#[test]
+fn what_a_sync_does_not_say_of_retention_the_file_does() {
+    let config = good("everything");
+    assert_eq!(config.syncs["usage-banners"].retain, Retention { runs: 100, days: 0 });
+    assert_eq!(config.syncs["recommendations"].retain, Retention { runs: 2, days: 30 });
+    assert_eq!(config.syncs["flags"].retain, Retention { runs: 48, days: 30 });
+    assert_eq!(good("shared_settings").syncs["flags"].retain, Retention { runs: 24, days: 7 });
+}
+
+#[test]
+fn syncs_are_told_what_they_come_after() {
+    let config = good("everything");
+    assert_eq!(config.syncs["usage-banners"].after, ["accounts", "flags"]);
+    assert_eq!(config.syncs["recommendations"].after, ["usage-banners"]);
+    assert!(config.syncs["flags"].after.is_empty());
+}
+
+#[test]
 fn aliases_and_merge_keys_share_settings() {
     let config = good("shared_settings");
     let plans = &config.syncs["plans"];
     assert_eq!((plans.table.name.as_str(), plans.model.sql.as_str()), ("plans", "select * from plans"));
-    assert_eq!(plans.guard, GuardRules { delete_rows: 0, delete_percent: 1.0 });
+    let deletes = ShareRule { rows: 0, percent: 1.0, then: Then::Withhold };
+    assert_eq!(plans.guard, GuardRules { deletes, ..GuardRules::default() });
     assert_eq!(plans.guard, config.syncs["flags"].guard);
 }
 

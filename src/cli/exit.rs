@@ -15,7 +15,7 @@ pub enum Exit {
     Broken = 1,
     /// `plan --detailed-exitcode`: there are changes.
     Changes = 2,
-    /// Published, but the guard withheld deletes.
+    /// Published, but the guard withheld changes.
     Withheld = 3,
     /// Published, but rows were refused.
     Rejects = 4,
@@ -31,8 +31,8 @@ pub enum Exit {
     Wrong = 9,
     /// Access was denied.
     Denied = 10,
-    /// The guard stopped the run, nothing was written.
-    Guarded = 11,
+    /// Stopped by the guard: nothing was written.
+    Guard = 11,
     /// The command line was wrong.
     Usage = 64,
 }
@@ -43,9 +43,10 @@ Exit codes:
    0  done                                  6  stopped by a signal, the next run goes on
    1  defect, or damaged store              7  source, store or target unavailable
    2  plan --detailed-exitcode: changes     8  the data breaks a rule (duplicate keys, too many rejects)
-   3  published, deletes withheld           9  configuration, query or table is wrong
+   3  published, changes withheld           9  configuration, query or table is wrong
    4  published, rows rejected             10  access denied
-   5  another process runs this sync       64  wrong command line
+   5  another process runs this sync       11  stopped by the guard, nothing was written
+                                           64  wrong command line
 Of several syncs the highest code counts, but 1 before all.";
 
 impl Exit {
@@ -58,11 +59,11 @@ impl Exit {
         match kind {
             FailureKind::Wrong => Self::Wrong,
             FailureKind::Data => Self::Data,
+            FailureKind::Guard => Self::Guard,
             FailureKind::Unavailable => Self::Unavailable,
             FailureKind::Denied => Self::Denied,
             FailureKind::Held => Self::Held,
             FailureKind::Stopped => Self::Stopped,
-            FailureKind::Guarded => Self::Guarded,
             FailureKind::Broken => Self::Broken,
         }
     }
@@ -92,5 +93,6 @@ mod tests {
         assert_eq!(Exit::Done.and(Exit::Withheld), Exit::Withheld);
         assert_eq!(Exit::Denied.and(Exit::Rejects), Exit::Denied);
         assert_eq!(Exit::Denied.and(Exit::Broken), Exit::Broken);
+        assert_eq!(Exit::Guard.and(Exit::Wrong), Exit::Guard);
     }
 }

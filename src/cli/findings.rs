@@ -13,7 +13,7 @@ pub(super) fn show(sync: &str, counts: &Counts, findings: &[Finding], would: boo
             (Then::Warn, _) => "look at this".to_owned(),
             (Then::Withhold, false) => format!("{} withheld", held(counts)),
             (Then::Withhold, true) => format!("{} would be withheld", held(counts)),
-            (Then::Stop, _) => "a run would stop".to_owned(),
+            (Then::Stop | Then::Off, _) => "a run would stop".to_owned(),
         };
         anstream::println!("{WARN}{sync}: {done}{WARN:#}: {}", finding.reason);
         if finding.then != Then::Warn {

@@ -4,6 +4,7 @@ use crate::engine::RunError;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
+use serde_json::Value;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -46,23 +47,29 @@ pub(super) fn failure(error: &RunError) {
 
 /// What became of each sync, for programs.
 pub(super) fn outcomes<T: Serialize>(outcomes: &[Result<T, RunError>]) {
-    let syncs: Vec<_> = outcomes
-        .iter()
-        .map(|outcome| match outcome {
-            Ok(report) => serde_json::json!(report),
-            Err(error) => serde_json::json!({
-                "sync": error.sync,
-                "run": error.run,
-                "error": {
-                    "step": error.step,
-                    "kind": error.failure.kind(),
-                    "message": error.failure.to_string(),
-                    "advice": error.failure.advice(),
-                },
-            }),
-        })
-        .collect();
-    json(&serde_json::json!({ "syncs": syncs }));
+    syncs(outcomes.iter().map(|outcome| match outcome {
+        Ok(report) => serde_json::json!(report),
+        Err(error) => failed(error),
+    }));
+}
+
+/// A sync that failed, for programs.
+pub(super) fn failed(error: &RunError) -> Value {
+    serde_json::json!({
+        "sync": error.sync,
+        "run": error.run,
+        "error": {
+            "step": error.step,
+            "kind": error.failure.kind(),
+            "message": error.failure.to_string(),
+            "advice": error.failure.advice(),
+        },
+    })
+}
+
+/// The document about all syncs, for programs.
+pub(super) fn syncs(outcomes: impl Iterator<Item = Value>) {
+    json(&serde_json::json!({ "syncs": outcomes.collect::<Vec<_>>() }));
 }
 
 /// A table without lines; all columns but the first `left` are numbers.

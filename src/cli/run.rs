@@ -6,26 +6,37 @@ use super::{
     progress::Progress,
     registry,
 };
-use crate::engine::{self, RunError, RunOptions, RunReport};
+use crate::{
+    engine::{self, RunError, RunOptions, RunReport},
+    guard::Approvals,
+    sync::in_order,
+};
 use clap::Args;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
     #[command(flatten)]
     syncs: Syncs,
-    /// Let up to this many deletes pass the guard in this run, for example deletes=1200; looked at again on fresh data.
-    #[arg(long, value_name = "deletes=N", value_parser = approval)]
-    approve: Option<u64>,
+    /// Let this pass the guard in this run: deletes=N, changes=N, rows=N, shrink=PERCENT, keys or schema, several with
+    /// commas between or by saying it again. The numbers are limits, looked at again on fresh data.
+    #[arg(long, value_name = "RULE=N")]
+    approve: Vec<Approvals>,
     /// Send every row again, whatever is believed to be in the target: after it was restored or replaced.
     #[arg(long)]
     resend: bool,
 }
 
-fn approval(text: &str) -> Result<u64, String> {
-    let number = text.strip_prefix("deletes=").ok_or("say deletes=N")?;
-    number.parse().map_err(|e| format!("{number:?} is not a number of rows: {e}"))
+/// What became of a sync.
+enum Outcome {
+    Published(Box<RunReport>),
+    Failed(RunError),
+    /// It was not run, because one that it comes after was not published.
+    Skipped {
+        sync: String,
+        because: String,
+    },
 }
 
 impl Run {
@@ -35,9 +46,9 @@ impl Run {
         stop: CancellationToken,
         progress: Progress,
     ) -> Result<Exit, Problem> {
-        // A number of deletes is a judgement about one table, and sending everything again is a load on it.
+        // What passes is a judgement about one table, and sending everything again is a load on it.
         let named = self.syncs.names.len();
-        if (self.approve.is_some() && named != 1) || (self.resend && named == 0) {
+        if (!self.approve.is_empty() && named != 1) || (self.resend && named == 0) {
             return Err(Problem::Other {
                 message: "--approve is for one named sync, --resend for named syncs".to_owned(),
                 advice: "name it: `hydrant run SYNC --approve deletes=N`, `hydrant run SYNC --resend`"
@@ -46,45 +57,78 @@ impl Run {
             });
         }
         let config = global.load()?;
-        let syncs = self.syncs.choose(&config)?;
+        let syncs = in_order(&self.syncs.choose(&config)?);
         let registry = registry(&config)?;
-        let approved = crate::guard::Approvals { deletes: self.approve.unwrap_or_default() };
+        let approved = self.approve.into_iter().fold(Approvals::default(), Approvals::and);
         let options = RunOptions { approved, resend: self.resend };
-        let mut outcomes = Vec::new();
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        // Those that were not published, and what became of them.
+        let mut unpublished: BTreeMap<&str, &str> = BTreeMap::new();
         let mut exit = Exit::Done;
         for sync in syncs {
             if stop.is_cancelled() {
                 exit = exit.and(Exit::Stopped);
                 break;
             }
-            let outcome = match env(&registry, &config, sync, stop.clone(), Arc::new(progress.clone())) {
+            let before = sync.after.iter().find_map(|name| unpublished.get_key_value(name.as_str()));
+            if let Some((name, what)) = before {
+                let because = format!("{name} {what}");
+                outcomes.push(Outcome::Skipped { sync: sync.name.clone(), because });
+                unpublished.insert(&sync.name, "was not run");
+                continue;
+            }
+            let ran = match env(&registry, &config, sync, stop.clone(), Arc::new(progress.clone())) {
                 Ok(env) => engine::run(&env, sync, options.clone()).await,
                 Err(error) => Err(error),
             };
-            exit = exit.and(match &outcome {
-                Ok(report) => Exit::of_report(report),
-                Err(error) => Exit::of_failure(error.failure.kind()),
+            outcomes.push(match ran {
+                Ok(report) => {
+                    exit = exit.and(Exit::of_report(&report));
+                    Outcome::Published(Box::new(report))
+                }
+                Err(error) => {
+                    exit = exit.and(Exit::of_failure(error.failure.kind()));
+                    unpublished.insert(&sync.name, "failed");
+                    if global.output == Output::Text {
+                        progress.suspend(|| output::failure(&error));
+                    }
+                    Outcome::Failed(error)
+                }
             });
-            if let Err(error) = &outcome
-                && global.output == Output::Text
-            {
-                progress.suspend(|| output::failure(error));
-            }
-            outcomes.push(outcome);
         }
         progress.clear();
         match global.output {
             Output::Text => text(&outcomes),
-            Output::Json => output::outcomes(&outcomes),
+            Output::Json => output::syncs(outcomes.iter().map(Outcome::for_programs)),
         }
         Ok(exit)
     }
 }
 
-fn text(outcomes: &[Result<RunReport, RunError>]) {
+impl Outcome {
+    fn for_programs(&self) -> serde_json::Value {
+        match self {
+            Self::Published(report) => serde_json::json!(report),
+            Self::Failed(error) => output::failed(error),
+            Self::Skipped { sync, because } => {
+                serde_json::json!({ "sync": sync, "run": null, "skipped": because })
+            }
+        }
+    }
+
+    fn report(&self) -> Option<&RunReport> {
+        match self {
+            Self::Published(report) => Some(report),
+            Self::Failed(_) | Self::Skipped { .. } => None,
+        }
+    }
+}
+
+fn text(outcomes: &[Outcome]) {
     let header = ["sync", "table", "run", "rows", "inserted", "updated", "deleted", "unchanged", "seconds"];
     let mut table = output::table(&header, 2);
-    for report in outcomes.iter().flatten().flat_map(|r| r.rolled_forward.as_deref().into_iter().chain([r])) {
+    let reports = || outcomes.iter().filter_map(Outcome::report);
+    for report in reports().flat_map(|r| r.rolled_forward.as_deref().into_iter().chain([r])) {
         let c = &report.counts;
         let seconds: f64 = report.seconds.values().sum();
         let numbers = [report.run, c.exported, c.inserts, c.updates, c.deletes, c.unchanged].map(count);
@@ -96,10 +140,19 @@ fn text(outcomes: &[Result<RunReport, RunError>]) {
     if table.row_count() > 0 {
         anstream::println!("{table}");
     }
-    for report in outcomes.iter().flatten() {
-        notes(report);
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Published(report) => notes(report),
+            // It was told when it happened.
+            Outcome::Failed(_) => {}
+            Outcome::Skipped { sync, because } => {
+                anstream::println!(
+                    "{WARN}{sync}: not run{WARN:#}, it comes after a sync that was not published: {because}"
+                );
+            }
+        }
     }
-    let (done, all) = (outcomes.iter().flatten().count(), outcomes.len());
+    let (done, all) = (reports().count(), outcomes.len());
     let style = if done == all { GOOD } else { WARN };
     anstream::println!("{style}{done} of {all} syncs published{style:#}");
 }

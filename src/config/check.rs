@@ -1,12 +1,17 @@
 //! From what was typed to what the program relies on.
 
+mod guard;
+mod order;
 mod sync;
 
 use super::{
-    Config, FileTable, FilesSpec, SourceSpec, StorageOptions, StoreSpec, TargetSpec, location, raw,
+    Config, FileTable, FilesSpec, SourceSpec, StorageOptions, StoreSpec, TargetSpec, location,
+    number::{Size, Version, Whole},
+    raw,
     reader::{At, Field, Reader},
-    value::{Either, Names, Setting, Size, Text, Version},
+    value::{Either, Names, Setting, Text},
 };
+use crate::sync::Retention;
 use std::{collections::BTreeMap, path::Path};
 
 /// Enough for the fingerprints of a few million rows, little enough for a small container.
@@ -32,9 +37,12 @@ pub(super) fn config(raw: raw::Configuration, path: &Path, reader: &mut Reader<'
 
     let sources = raw.sources.given().map(|at| at.value);
     let targets = raw.targets.given().map(|at| at.value);
+    let retain = retention(raw.retain, Retention::default());
     let known = sync::Known {
         sources: sources.as_ref().map(Names::names),
         targets: targets.as_ref().map(Names::names),
+        // Where it is wrong, it was complained about.
+        retain: retain.unwrap_or_default(),
     };
     let syncs = raw.syncs.given().map(|at| sync::syncs(at.value, &known, reader));
     let Version = raw.version.or(Version)?;
@@ -47,6 +55,14 @@ pub(super) fn config(raw: raw::Configuration, path: &Path, reader: &mut Reader<'
         scratch,
         syncs: syncs?,
     })
+}
+
+/// How long files are kept; what is not said is taken from `otherwise`.
+fn retention(raw: Field<raw::Retain>, otherwise: Retention) -> Option<Retention> {
+    let Some(retain) = raw.optional()? else { return Some(otherwise) };
+    let runs = retain.value.runs.or(Whole(otherwise.runs));
+    let days = retain.value.days.or(Whole(otherwise.days));
+    Some(Retention { runs: runs?.0, days: days?.0 })
 }
 
 /// The entries of a block of names that are right.

@@ -1,7 +1,7 @@
 //! The configuration: what was typed (`raw`), and what the program relies on (here).
 //!
 //! [`load`] reads the file into a tree that knows its places (`tree`), walks it with the declarations of `raw` (`reader`,
-//! `value`), and checks what they mean (`check`). Each step goes on after an error, so that all are reported together.
+//! `value`, `number`, `policy`), and checks what they mean (`check`). Each step goes on after an error, so that all are reported together.
 
 mod check;
 mod error;
@@ -9,6 +9,8 @@ mod excerpt;
 mod interpolate;
 mod location;
 mod model;
+mod number;
+mod policy;
 mod raw;
 mod reader;
 mod suggest;

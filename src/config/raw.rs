@@ -5,9 +5,11 @@
 
 use super::{
     FileFormat,
+    number::{Count, Percent, Size, Version, Whole},
+    policy::Policy,
     reader::{Field, Read, Reader},
     tree::Node,
-    value::{Choice, Count, Either, Form, Hidden, List, Names, OneOf, Percent, Setting, Size, Text, Version},
+    value::{Choice, Either, Form, Hidden, List, Names, OneOf, Scalar, Setting, Text},
 };
 use crate::sync::{DuplicateKeys, NullKeys};
 use hydrant_contract::{Mode, SoftMark};
@@ -27,11 +29,11 @@ macro_rules! block {
         $(#[$about])*
         #[derive(JsonSchema)]
         #[schemars(deny_unknown_fields)]
-        pub(super) struct $block {
+        pub(in crate::config) struct $block {
             $(
                 $(#[$key_about])*
                 $(#[schemars($default $(, extend("default" = $value))?)])?
-                pub(super) $key: Field<$kind>,
+                pub(in crate::config) $key: Field<$kind>,
             )*
         }
 
@@ -63,7 +65,7 @@ macro_rules! block_by_type {
         $(#[$about])*
         #[derive(JsonSchema)]
         #[schemars(tag = "type")]
-        pub(super) enum $block {
+        pub(in crate::config) enum $block {
             $($(#[$kind_about])* #[schemars(rename = $word)] $kind($kind),)*
         }
 
@@ -89,6 +91,9 @@ macro_rules! words {
     };
 }
 
+mod guard;
+pub(super) use guard::*;
+
 block! {
     /// Keeps tables in application databases equal to queries on a warehouse.
     Configuration {
@@ -108,6 +113,8 @@ block! {
         /// What is kept equal, by a name of your choice: letters, digits, `_` and `-`, at most 64. The name is a folder
         /// in the store: under another name a sync starts anew.
         syncs: Names<Sync>,
+        /// How long the files of published runs are kept, for all syncs that do not say otherwise.
+        [default] retain: Retain,
     }
 }
 
@@ -213,6 +220,16 @@ block! {
         [default] guard: Guard,
         /// How many rows may be refused before the run fails: the larger of both counts.
         [default] rejects: Rejects,
+        /// What happens to a value that the target's column cannot hold, by column: `reject` (the default), `null`,
+        /// `truncate` or `{ replace: value }`.
+        [default] refused: Names<Policy>,
+        /// The columns whose values are never shown in rejects, samples, messages or logs: a list, or `all`.
+        [default] redact: Either<Text, List<Text>>,
+        /// The sync, or list of syncs, that this one comes after, as a child table comes after its parent. If one of
+        /// them was not published in an invocation, this one is not run in it.
+        [default] after: Either<Text, List<Text>>,
+        /// How long the files of published runs are kept.
+        [default] retain: Retain,
     }
 }
 
@@ -294,30 +311,35 @@ words! {
 }
 
 block! {
-    /// When a set of changes is suspicious.
-    Guard {
-        /// Deletes are withheld if they are more than `rows` and more than `percent`. An empty export always
-        /// withholds them.
-        [default] deletes: GuardDeletes,
-    }
-}
-
-block! {
-    /// Which deletes pass.
-    GuardDeletes {
-        /// Up to this many always pass.
-        [default = 10] rows: Count,
-        /// Up to this share of the published rows always passes.
-        [default = 10] percent: Percent,
-    }
-}
-
-block! {
     /// How many rows may be refused before the run fails: the larger of both.
     Rejects {
         /// Up to this many.
         [default = 100] rows: Count,
         /// Up to this share of the export's rows.
         [default = 1] percent: Percent,
+    }
+}
+
+block! {
+    /// How long the files of a published run are kept: as long as one of both says so.
+    Retain {
+        /// It is among the last so many.
+        [default = 24] runs: Whole<1, RUNS_MAX>,
+        /// It is younger than so many days.
+        [default = 7] days: Whole<0, DAYS_MAX>,
+    }
+}
+
+/// More than anybody keeps; nothing is computed with it that could overflow.
+const RUNS_MAX: u32 = 1_000_000;
+
+/// A hundred years: further back, times would need care.
+const DAYS_MAX: u32 = 36_500;
+
+block! {
+    /// Another value instead of one that the target's column cannot hold.
+    Replace {
+        /// The value: text, a number, or true or false, as the column takes it.
+        replace: Scalar,
     }
 }

@@ -14,6 +14,9 @@ use std::{borrow::Cow, collections::HashSet, ops::Range, path::Path};
 
 /// Something that a node can be read as. Whoever returns `None` has told the reader why.
 pub(super) trait Read: Sized {
+    /// Whether YAML's `null`, where it is written out, is a value.
+    const TAKES_NULL: bool = false;
+
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self>;
 }
 
@@ -235,7 +238,7 @@ impl<'a> Reader<'a> {
     pub(super) fn value<T: Read>(&mut self, entry: &Entry) -> Option<At<T>> {
         self.keys.push((entry.key.clone(), entry.span.clone()));
         let value = match entry.value.what {
-            What::Nothing => {
+            What::Nothing if !(T::TAKES_NULL && self.is_null(&entry.value)) => {
                 let message = format!("{} has no value", self.name());
                 self.problem(&entry.span, message, "give it one, or remove the key".to_owned());
                 None
@@ -244,6 +247,11 @@ impl<'a> Reader<'a> {
         };
         self.keys.pop();
         value
+    }
+
+    /// Whether a value that is nothing was written as `null`, not left out.
+    fn is_null(&self, node: &Node) -> bool {
+        matches!(self.typed(&node.span).trim(), "null" | "Null" | "NULL" | "~")
     }
 
     /// Reads the value of one key of a block.

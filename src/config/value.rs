@@ -28,6 +28,7 @@ macro_rules! schema {
         }
     };
 }
+pub(super) use schema;
 
 /// Text that is no secret: a name, a path, a query. It is never empty.
 #[derive(Clone)]
@@ -95,6 +96,25 @@ impl Read for Setting {
     }
 }
 
+/// A value of a row: text (which may be empty), true or false, or a number, as it was typed.
+pub(super) struct Scalar(pub(super) String);
+
+schema!(Scalar, { "type": ["string", "boolean", "number"] });
+
+impl Read for Scalar {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.show(&node.span);
+        match &node.what {
+            What::Text(typed) => Some(Self(reader.interpolate(typed, &node.span)?.text)),
+            What::Flag | What::Whole(_) | What::Number(_) => Some(Self(reader.typed(&node.span).to_owned())),
+            What::Nothing | What::List(_) | What::Block(_) => {
+                reader.mismatch(node, "text, a number, or true or false", None);
+                None
+            }
+        }
+    }
+}
+
 fn secret(typed: &str, node: &Node, reader: &mut Reader<'_>) -> Option<Secret> {
     let filled = reader.interpolate(typed, &node.span)?;
     if filled.text.is_empty() {
@@ -109,94 +129,6 @@ fn secret(typed: &str, node: &Node, reader: &mut Reader<'_>) -> Option<Secret> {
 fn quotes(node: &Node) -> Option<String> {
     matches!(node.what, What::Flag | What::Whole(_) | What::Number(_))
         .then(|| "put it in quotes, so that YAML takes it for text".to_owned())
-}
-
-/// A number of rows.
-pub(super) struct Count(pub(super) u64);
-
-schema!(Count, { "type": "integer", "minimum": 0 });
-
-impl Read for Count {
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        reader.show(&node.span);
-        match node.what {
-            What::Whole(count) => Some(Self(count)),
-            What::Number(_) => {
-                let message = format!("{} must be a whole number that is not negative", reader.name());
-                reader.problem(&node.span, message, None);
-                None
-            }
-            _ => {
-                reader.mismatch(node, "a whole number", None);
-                None
-            }
-        }
-    }
-}
-
-/// A share, 0 to 100.
-pub(super) struct Percent(pub(super) f64);
-
-schema!(Percent, { "type": "number", "minimum": 0, "maximum": 100 });
-
-impl Read for Percent {
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        reader.show(&node.span);
-        let number = match node.what {
-            // Shares beyond 2^53 percent need not be exact.
-            #[allow(clippy::cast_precision_loss)]
-            What::Whole(number) => number as f64,
-            What::Number(number) => number,
-            _ => {
-                reader.mismatch(node, "a number", "write it without the percent sign: `10`".to_owned());
-                return None;
-            }
-        };
-        if !(0.0..=100.0).contains(&number) {
-            let message = format!("{} must be from 0 to 100", reader.name());
-            reader.problem(&node.span, message, None);
-            return None;
-        }
-        Some(Self(number))
-    }
-}
-
-/// An amount of memory, in bytes.
-pub(super) struct Size(pub(super) u64);
-
-schema!(Size, { "type": "string", "pattern": "^[0-9]+ ?(KiB|MiB|GiB|TiB)$" });
-
-impl Size {
-    fn parse(text: &str) -> Option<u64> {
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, unit) = text.split_at(digits);
-        let factor: u64 = match unit.strip_prefix(' ').unwrap_or(unit) {
-            "KiB" => 1 << 10,
-            "MiB" => 1 << 20,
-            "GiB" => 1 << 30,
-            "TiB" => 1 << 40,
-            _ => return None,
-        };
-        number.parse::<u64>().ok()?.checked_mul(factor)
-    }
-}
-
-impl Read for Size {
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        const HELP: &str = "write a whole number and one of `KiB`, `MiB`, `GiB`, `TiB`: `256MiB`";
-        if matches!(node.what, What::Whole(_) | What::Number(_)) {
-            reader.show(&node.span);
-            reader.mismatch(node, "a size with its unit", HELP.to_owned());
-            return None;
-        }
-        let text = Text::read(node, reader)?;
-        let size = Self::parse(text.text.trim());
-        if size.is_none() {
-            let message = format!("{}: `{}` is not a size", reader.name(), text.typed);
-            reader.problem(&node.span, message, HELP.to_owned());
-        }
-        size.map(Self)
-    }
 }
 
 /// A word out of a few.
@@ -226,18 +158,30 @@ impl<T: Choice> JsonSchema for OneOf<T> {
     }
 }
 
+impl<T: Choice> OneOf<T> {
+    /// The help that says which words there are.
+    fn words() -> String {
+        let words: Vec<&str> = T::WORDS.iter().map(|(word, ..)| *word).collect();
+        choose(&words) + &T::OTHERWISE.map(|more| format!("; {more}")).unwrap_or_default()
+    }
+}
+
 impl<T: Choice> Read for OneOf<T> {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        if !matches!(node.what, What::Text(_)) {
+            reader.show(&node.span);
+            reader.mismatch(node, Self::FORM, Self::help(node));
+            return None;
+        }
         let text = Text::read(node, reader)?;
         if let Some((_, value, _)) = T::WORDS.iter().find(|(word, ..)| *word == text.text) {
             return Some(Self(*value));
         }
         let words: Vec<&str> = T::WORDS.iter().map(|(word, ..)| *word).collect();
-        let otherwise = T::OTHERWISE.map(|more| format!("; {more}")).unwrap_or_default();
         // A guess would tell what was filled in.
         let help = match closest(&text.text, &words) {
             Some(word) if !text.is_foreign => did_you_mean(word),
-            _ => choose(&words) + &otherwise,
+            _ => Self::words(),
         };
         let message = format!("{} cannot be `{}`", reader.name(), text.typed);
         reader.problem(&node.span, message, help);
@@ -245,24 +189,7 @@ impl<T: Choice> Read for OneOf<T> {
     }
 }
 
-/// The version of the configuration's form. There is one.
-pub(super) struct Version;
-
-schema!(Version, { "const": 1 });
-
-impl Read for Version {
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        reader.show(&node.span);
-        if matches!(node.what, What::Whole(1)) {
-            return Some(Self);
-        }
-        let message = format!("{} must be 1", reader.name());
-        reader.problem(&node.span, message, "a higher version needs a later hydrant".to_owned());
-        None
-    }
-}
-
-/// A short form or a long one: text is read as `S`, a list or block as `L`.
+/// One of two forms of YAML: what is in the form of `S` is read as `S`, what is in that of `L` as `L`.
 #[derive(JsonSchema)]
 #[schemars(untagged, inline)]
 pub(super) enum Either<S, L> {
@@ -273,17 +200,39 @@ pub(super) enum Either<S, L> {
 /// A type that is read from one form of YAML only, by the name that [`What::describe`] has for it.
 pub(super) trait Form: Read {
     const FORM: &'static str;
+
+    /// What to do about a value in another form.
+    fn help(_: &Node) -> Option<String> {
+        None
+    }
 }
 
-impl<S: Read, L: Form> Read for Either<S, L> {
+impl Form for Text {
+    const FORM: &'static str = "text";
+
+    fn help(node: &Node) -> Option<String> {
+        quotes(node)
+    }
+}
+
+impl<T: Choice> Form for OneOf<T> {
+    const FORM: &'static str = "text";
+
+    fn help(_: &Node) -> Option<String> {
+        Some(Self::words())
+    }
+}
+
+impl<S: Form, L: Form> Read for Either<S, L> {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        match &node.what {
-            What::Text(_) => S::read(node, reader).map(Self::Short),
-            what if what.describe() == L::FORM => L::read(node, reader).map(Self::Long),
-            _ => {
-                reader.mismatch(node, &format!("text or {}", L::FORM), quotes(node));
-                None
-            }
+        let form = node.what.describe();
+        if form == S::FORM {
+            S::read(node, reader).map(Self::Short)
+        } else if form == L::FORM {
+            L::read(node, reader).map(Self::Long)
+        } else {
+            reader.mismatch(node, &format!("{} or {}", S::FORM, L::FORM), S::help(node));
+            None
         }
     }
 }
@@ -372,28 +321,5 @@ impl<T> Names<T> {
     /// Name and value of the entries that are right.
     pub(super) fn right(self) -> impl Iterator<Item = (At<String>, At<T>)> {
         self.0.into_iter().filter_map(|named| named.value.map(|value| (named.name, value)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_binary_units() {
-        for (text, bytes) in [
-            ("256MiB", Some(256 << 20)),
-            ("1 GiB", Some(1 << 30)),
-            ("0KiB", Some(0)),
-            ("2TiB", Some(2 << 40)),
-            ("256", None),
-            ("256MB", None),
-            ("MiB", None),
-            ("1.5GiB", None),
-            ("-1MiB", None),
-            ("99999999999TiB", None),
-        ] {
-            assert_eq!(Size::parse(text), bytes, "{text}");
-        }
     }
 }

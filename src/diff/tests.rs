@@ -2,8 +2,9 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+const HOLD_NOTHING: Hold = Hold { inserts: false, updates: false, deletes: false };
 const EVERYTHING: Rules<'static> =
-    Rules { duplicate_keys: DuplicateKeys::Error, deletes: true, hold: Hold::NOTHING, scope: Scope::All };
+    Rules { duplicate_keys: DuplicateKeys::Error, deletes: true, hold: HOLD_NOTHING, scope: Scope::All };
 
 fn parts(index: &BTreeMap<u128, u64>) -> (Vec<u128>, Vec<u64>) {
     (index.keys().copied().collect(), index.values().copied().collect())

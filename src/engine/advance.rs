@@ -143,7 +143,7 @@ impl Held<'_> {
             shape: &spec.shape,
             duplicate_keys: self.sync.duplicate_keys,
             wants_deletes: wants_deletes(spec),
-            hold: Hold::NOTHING,
+            hold: Hold::default(),
             scope: origin.scope(then.as_ref()),
             store: &self.env.store,
             names: names.clone(),
@@ -161,9 +161,9 @@ impl Held<'_> {
         let figures = figures(&base, &compared, last, spec);
         let verdict = judge(&self.sync.guard, &figures, &self.options.approved);
         if verdict.stops().next().is_some() {
-            return Err(Failure::Guarded { findings: verdict.findings });
+            return Err(Failure::Guard { findings: verdict.findings });
         }
-        if verdict.hold != Hold::NOTHING {
+        if verdict.hold.is_any() {
             // The same once more, with an index that leaves what is held as it was.
             let found = std::mem::take(&mut compared.changes.deletes_parts);
             compare.hold = verdict.hold;

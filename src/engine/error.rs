@@ -100,6 +100,12 @@ pub enum Failure {
         /// The first ten, by position in the export, with their keys.
         rows: Vec<String>,
     },
+    /// The guard stopped the run.
+    #[error("the guard stopped the run: {}", .findings.iter().map(|f| f.reason.as_str()).collect::<Vec<_>>().join("; "))]
+    Guard {
+        /// The rules that stopped it.
+        findings: Vec<Finding>,
+    },
     /// More rows were refused than the sync allows.
     #[error("{rejected} rows were refused, the ceiling is {ceiling}; the first: {first}")]
     TooManyRejects {
@@ -155,12 +161,6 @@ pub enum Failure {
         epoch: u64,
         /// What the target said.
         said: String,
-    },
-    /// The guard says stop.
-    #[error("the guard stopped the run: {}", .findings.iter().map(|f| f.reason.as_str()).collect::<Vec<_>>().join("; "))]
-    Guarded {
-        /// What it found.
-        findings: Vec<Finding>,
     },
     /// A run is not one that can be abandoned.
     #[error("run {run} is not a sealed run that waits to be finished{}", .pending.map_or_else(String::new, |run| format!("; run {run} is")))]
@@ -241,6 +241,8 @@ pub enum FailureKind {
     Wrong,
     /// The data breaks a rule (duplicate keys, too many rejects).
     Data,
+    /// The guard stopped the run; nothing was written.
+    Guard,
     /// Something could not be reached, or was too busy; the next run may succeed.
     Unavailable,
     /// Access was denied.
@@ -249,8 +251,6 @@ pub enum FailureKind {
     Held,
     /// Stopped on request.
     Stopped,
-    /// The guard stopped it.
-    Guarded,
     /// A defect, or damage.
     Broken,
 }
@@ -305,7 +305,7 @@ impl Failure {
             | Self::NoWayBack { .. }
             | Self::NothingPublished => FailureKind::Wrong,
             Self::Stopped => FailureKind::Stopped,
-            Self::Guarded { .. } => FailureKind::Guarded,
+            Self::Guard { .. } => FailureKind::Guard,
         }
     }
 
@@ -361,6 +361,9 @@ impl Failure {
             Self::NullKeys { .. } => {
                 "leave those rows out in the query, or set `null_keys: reject`; nothing was written"
             }
+            Self::Guard { .. } => {
+                "look at the query's rows (`hydrant plan SYNC`) and mend them; or, if they are right, approve what was found: `hydrant run SYNC --approve …`; nothing was written"
+            }
             Self::TooManyRejects { .. } => {
                 "mend the rows or the table, or raise the sync's `rejects` ceiling; rows that were accepted are written, and the next run goes on from here"
             }
@@ -382,9 +385,6 @@ impl Failure {
             }
             Self::TargetGone { .. } => {
                 "put the target back into the configuration until this run is finished"
-            }
-            Self::Guarded { .. } => {
-                "nothing was written; if the change is right, run the sync with `--approve`, as `hydrant plan SYNC` shows it"
             }
             Self::NotPending { .. } => "`hydrant status` names the run that is sealed and not finished",
             Self::AlreadyKnown { .. } => {

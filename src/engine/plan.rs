@@ -91,7 +91,7 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
         shape: &spec.shape,
         duplicate_keys: sync.duplicate_keys,
         wants_deletes: wants_deletes(&spec),
-        hold: Hold::NOTHING,
+        hold: Hold::default(),
         scope: Scope::All,
         store: &store,
         names: names.clone(),

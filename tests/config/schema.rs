@@ -12,7 +12,9 @@ fn good_examples() -> Vec<(String, Value)> {
     let read = |folder: std::path::PathBuf| {
         let path = folder.join("hydrant.yml");
         let text = fs::read_to_string(&path).unwrap();
-        (path.display().to_string(), serde_saphyr::from_str(&text).unwrap())
+        // As the parser has it, and YAML 1.2: `off` is a text.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        (path.display().to_string(), serde_saphyr::from_str_with_options(&text, options).unwrap())
     };
     folders("good").into_iter().map(read).collect()
 }
@@ -89,10 +91,12 @@ fn is_valid(root: &Value, schema: &Value, value: &Value, place: &str, used: &mut
         Some(Value::Array(types)) => types.iter().map(|name| name.as_str().unwrap()).collect(),
         Some(name) => vec![name.as_str().unwrap()],
     };
+    let length_min = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0);
     let is_type = |name: &&str| match *name {
         "object" => value.is_object(),
         "array" => value.is_array(),
-        "string" => value.as_str().is_some_and(|text| !text.is_empty()),
+        "null" => value.is_null(),
+        "string" => value.as_str().is_some_and(|text| text.chars().count() as u64 >= length_min),
         "boolean" => value.is_boolean(),
         "integer" => value.is_u64(),
         "number" => value.is_number(),
@@ -210,6 +214,9 @@ fn the_schema_refuses_what_the_parser_refuses() {
         ("/syncs/usage_banners/key", json!("")),
         ("/syncs/usage_banners/deletes", json!({ "soft": { "mark": "time" } })),
         ("/syncs/usage_banners/guard/deletes/rows", json!("10")),
+        ("/syncs/usage_banners/guard", json!({ "rows": { "then": "stop" } })),
+        ("/syncs/usage_banners/guard", json!({ "keys": "hold" })),
+        ("/syncs/usage_banners/guard", json!({ "shrink": 50 })),
     ] {
         let mut changed = example.clone();
         *changed.pointer_mut(pointer).unwrap() = value.clone();
@@ -262,7 +269,14 @@ fn the_parser_takes_the_keys_of_the_schema_and_no_others() {
         };
         let [error] = errors.errors() else { panic!("{place}: {errors}") };
         if !error.message.starts_with(&format!("unknown key `{FOREIGN_KEY}`")) {
-            let names = ["", ".sources", ".targets", ".syncs", ".sources.lake.tables"];
+            let names = [
+                "",
+                ".sources",
+                ".targets",
+                ".syncs",
+                ".sources.lake.tables",
+                ".syncs.usage-banners.refused",
+            ];
             assert!(names.contains(&place.as_str()), "{place}: {errors}");
             continue;
         }

@@ -73,7 +73,9 @@ fn pain_01_a_nul_byte_rejects_its_row_alone() {
     // The same without waiting for somebody to mend the rows.
     project.write(
         "hydrant.yml",
-        &project.read("hydrant.yml").replace("key: [id]", "key: [id]\n    refused: { name: truncate, tags: 'null' }"),
+        &project
+            .read("hydrant.yml")
+            .replace("key: [id]", "key: [id]\n    refused: { name: truncate, tags: 'null' }"),
     );
     let ran = project.run(&["run"]);
     assert_eq!(ran.code, 0, "{}", ran.all());
@@ -92,7 +94,10 @@ fn pain_03_rows_that_do_not_change_are_not_locked() {
     let mut application = Session::open(&url(&project));
     application.say("BEGIN; UPDATE items SET name = name WHERE id <> 7; SELECT pg_advisory_lock(3);");
     eventually("the application's locks", || {
-        psql(&url(&project), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 3 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") == ["1"]
+        psql(
+            &url(&project),
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 3 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        ) == ["1"]
     });
     project.items(&numbered(0..1_000).replace("\n7,name 7\n", "\n7,changed\n"));
     let report = project.report();
@@ -115,7 +120,10 @@ fn pain_04_a_deadlock_with_the_application_is_survived_by_both() {
     let mut application = Session::open(&url(&project));
     application.say("SET deadlock_timeout = '60s'; BEGIN; UPDATE items SET name = 'mine' WHERE id = 1; SELECT pg_advisory_lock(4);");
     eventually("the application's lock", || {
-        psql(&url(&project), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") == ["1"]
+        psql(
+            &url(&project),
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        ) == ["1"]
     });
     project.items("id,name\n0,zero\n1,one\n");
     let run = project.start(&["run"]);
@@ -175,7 +183,8 @@ fn pain_10_a_key_without_a_unique_index_is_found_by_check_with_the_statement_tha
         for command in ["check", "run"] {
             let ran = project.run(&[command]);
             assert_eq!(ran.code, 9, "{}", ran.all());
-            let statement = ran.stderr.lines().find_map(|line| Some(&line[line.find("CREATE UNIQUE INDEX")?..]));
+            let statement =
+                ran.stderr.lines().find_map(|line| Some(&line[line.find("CREATE UNIQUE INDEX")?..]));
             assert!(statement.is_some(), "{}", ran.stderr);
         }
         let ran = project.run(&["check"]);
@@ -222,7 +231,10 @@ fn pain_12_the_table_is_never_counted_and_runs_do_not_overlap() {
     // Two at once: whoever comes second while the first is at work says so and does nothing.
     let runs = [project.start(&["run"]), project.start(&["run"])];
     let codes = runs.map(|run| run.wait_with_output().expect("it ends").status.code());
-    assert!(codes.contains(&Some(0)) && codes.iter().all(|code| [Some(0), Some(5)].contains(code)), "{codes:?}");
+    assert!(
+        codes.contains(&Some(0)) && codes.iter().all(|code| [Some(0), Some(5)].contains(code)),
+        "{codes:?}"
+    );
     thread::sleep(Duration::from_secs(1));
     assert_eq!(project.query(scans), before, "twenty deletes go by the index");
     assert_eq!(project.query("SELECT count(*) FROM items"), ["19980"]);
@@ -303,7 +315,8 @@ fn pain_21_many_deletes_go_in_batches() {
         project.items(&numbered(0..10));
         let ran = project.run(&["run", "items", "--approve", "deletes=20000", "--output", "json"]);
         let report = ran.json()["syncs"][0].take();
-        let batches: u64 = report["batches"].as_object().expect("batches").values().filter_map(|n| n.as_u64()).sum();
+        let batches: u64 =
+            report["batches"].as_object().expect("batches").values().filter_map(|n| n.as_u64()).sum();
         assert!(report["deletes"] == 19_990 && batches >= 3, "{report}");
         assert_eq!(project.query("SELECT count(*) FROM items"), ["10"]);
     });
@@ -326,7 +339,8 @@ fn pain_25_a_transaction_pooler_may_stand_in_between() {
     // The application's next transaction on the same server connection finds nothing that hydrant set.
     assert_eq!(psql(&pooler.url, settings), ["0|0|psql|0|t"]);
     // Updates, a swap, deletes, and a row that is refused.
-    let rows = numbered(0..5_000).replace("\n1,name 1\n", "\n1,name 2\n").replace("\n2,name 2\n", "\n2,name 1\n");
+    let rows =
+        numbered(0..5_000).replace("\n1,name 1\n", "\n1,name 2\n").replace("\n2,name 2\n", "\n2,name 1\n");
     let rows = rows.replace("\n3,name 3\n", "\n").replace("\n4,name 4\n", "\n4,name 5\n");
     project.items(&rows);
     let ran = project.run(&["run"]);
@@ -353,8 +367,13 @@ impl Pooler {
         let at = server.split_once('@').expect("a user in the URL").1;
         let (host_port, database) = at.split_once('/').expect("a database in the URL");
         let (host, server_port) = host_port.split_once(':').expect("a port in the URL");
-        let (user, password) =
-            server.trim_start_matches("postgres://").split_once('@').expect("a user").0.split_once(':').expect("a password");
+        let (user, password) = server
+            .trim_start_matches("postgres://")
+            .split_once('@')
+            .expect("a user")
+            .0
+            .split_once(':')
+            .expect("a password");
         let file = folder.path().join("pgbouncer.ini");
         let ini = format!(
             "[databases]\n{database} = host={host} port={server_port} user={user} password={password}\n\
@@ -363,7 +382,8 @@ impl Pooler {
              ignore_startup_parameters = extra_float_digits,options\n"
         );
         fs::write(&file, ini).expect("its configuration");
-        let root = String::from_utf8_lossy(&Command::new("id").arg("-u").output().expect("id").stdout).trim() == "0";
+        let root =
+            String::from_utf8_lossy(&Command::new("id").arg("-u").output().expect("id").stdout).trim() == "0";
         let mut command = Command::new("pgbouncer");
         command.env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()));
         if root {
@@ -436,9 +456,16 @@ fn pain_29_what_somebody_else_changed_is_found_and_mended() {
         assert_eq!(report["unchanged"], 500, "a run compares with what was sent: {report}");
         let found = project.run(&["verify", "items"]);
         assert_eq!(found.code, 2, "{}", found.all());
-        assert!(found.stdout.contains(r#"{"id":7}"#) && found.stdout.contains(r#"{"id":9}"#), "{}", found.stdout);
+        assert!(
+            found.stdout.contains(r#"{"id":7}"#) && found.stdout.contains(r#"{"id":9}"#),
+            "{}",
+            found.stdout
+        );
         project.run(&["verify", "items", "--repair"]);
-        assert_eq!(project.query("SELECT name FROM items WHERE id IN (7, 9) ORDER BY id"), ["name 7", "name 9"]);
+        assert_eq!(
+            project.query("SELECT name FROM items WHERE id IN (7, 9) ORDER BY id"),
+            ["name 7", "name 9"]
+        );
         project.ok(&["verify", "items"]);
     });
 }

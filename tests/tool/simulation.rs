@@ -12,9 +12,10 @@ use futures::StreamExt;
 use hydrant::{
     clock::SystemClock,
     engine::{self, Env, RunOptions, Unobserved},
+    guard::{GuardRules, ShareRule, Then},
     source::{Model, Rows, Source, SourceError},
     store::{LeaseTimes, SyncStore},
-    sync::{DuplicateKeys, GuardRules, NullKeys, RejectCeiling, SyncSpec},
+    sync::{DuplicateKeys, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
 use hydrant_contract::{
     Applied, Batch, Capabilities, Checkpoint, Cursor, Deletes, ErrorKind, Inspection, Mode, Result, Scanned,
@@ -163,8 +164,15 @@ impl World {
             deletes: Deletes::Hard,
             duplicate_keys: DuplicateKeys::Error,
             null_keys: NullKeys::Error,
-            guard: GuardRules { delete_rows: 0, delete_percent: 40.0 },
+            guard: GuardRules {
+                deletes: ShareRule { rows: 0, percent: 40.0, then: Then::Withhold },
+                ..GuardRules::default()
+            },
             rejects: RejectCeiling::default(),
+            after: Vec::new(),
+            retain: Retention::default(),
+            redact: Redact::default(),
+            refused: BTreeMap::new(),
         };
         Self { source, target, env, sync }
     }

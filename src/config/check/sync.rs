@@ -1,14 +1,18 @@
 //! Syncs: each by itself, and against the others.
 
+use super::{guard::guard, order, retention};
 use crate::{
     config::{
-        model, raw,
+        model,
+        number::{Count, Percent},
+        policy::Policy,
+        raw,
         reader::{At, Field, Reader},
         suggest::{closest, did_you_mean, listed},
         table,
-        value::{Count, Either, List, Names, OneOf, Percent, Text},
+        value::{Either, List, Names, OneOf, Text},
     },
-    sync::{DuplicateKeys, GuardRules, NullKeys, RejectCeiling, SyncSpec},
+    sync::{DuplicateKeys, NullKeys, Redact, Refused, RejectCeiling, Retention, SyncSpec},
 };
 use hydrant_contract::{Deletes, Mode, SoftMark, TableName};
 use std::{collections::BTreeMap, ops::Range};
@@ -16,10 +20,14 @@ use std::{collections::BTreeMap, ops::Range};
 /// The longest name of a sync: it is a folder in the store, and part of every object's name there.
 const NAME_LENGTH_MAX: usize = 64;
 
-/// The names that a sync may refer to; `None` where the whole block is wrong and nothing is known.
+/// What a sync may refer to, or takes where it says nothing itself.
 pub(super) struct Known<'a> {
+    /// Names of sources; `None` where the whole block is wrong and nothing is known.
     pub(super) sources: Option<Vec<&'a str>>,
+    /// Names of targets, likewise.
     pub(super) targets: Option<Vec<&'a str>>,
+    /// How long files are kept.
+    pub(super) retain: Retention,
 }
 
 /// A sync that is right by itself, and the places that errors about it and another one point at.
@@ -34,10 +42,18 @@ pub(super) fn syncs(
     known: &Known<'_>,
     reader: &mut Reader<'_>,
 ) -> BTreeMap<String, SyncSpec> {
-    names(&raw.0.iter().map(|named| named.name.clone()).collect::<Vec<_>>(), reader);
+    let all: Vec<At<String>> = raw.0.iter().map(|named| named.name.clone()).collect();
+    names(&all, reader);
+    let all: Vec<&str> = all.iter().map(|name| name.value.as_str()).collect();
     let mut checked: Vec<Checked> = Vec::new();
-    for (name, raw) in raw.right() {
-        let Some(sync) = sync(name.value, raw.value, known, reader) else { continue };
+    let mut waiting = Vec::new();
+    for (name, mut raw) in raw.right() {
+        // Also of a sync in which something else is wrong, so that a cycle is seen at once.
+        let after = order::after(std::mem::take(&mut raw.value.after), &name.value, &all, reader);
+        if let Some(after) = &after {
+            waiting.push((name.value.clone(), after.clone()));
+        }
+        let Some(sync) = sync(name.value, raw.value, after, known, reader) else { continue };
         if let Some(other) = checked.iter().find(|other| both_mirror(&other.spec, &sync.spec)) {
             let (a, b) = (&other.spec.name, &sync.spec.name);
             let message =
@@ -48,6 +64,7 @@ pub(super) fn syncs(
         }
         checked.push(sync);
     }
+    order::refuse_cycles(&waiting, reader);
     checked.into_iter().map(|sync| (sync.spec.name.clone(), sync.spec)).collect()
 }
 
@@ -83,11 +100,18 @@ fn names(names: &[At<String>], reader: &mut Reader<'_>) {
     }
 }
 
-fn sync(name: String, raw: raw::Sync, known: &Known<'_>, reader: &mut Reader<'_>) -> Option<Checked> {
+fn sync(
+    name: String,
+    raw: raw::Sync,
+    after: Option<Vec<At<String>>>,
+    known: &Known<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Checked> {
     // All parts are checked before one that is wrong makes the sync wrong, so that all are complained about.
     let source = raw.source.given().and_then(|at| reference(at, "source", known.sources.as_deref(), reader));
     let model = raw.model.given().and_then(|at| model::model(&at, reader));
-    let key = raw.key.given().and_then(|at| key(at, reader));
+    let key = raw.key.given().and_then(|at| each_once(at, "the key", "column", reader));
+    let key = key.map(|columns| columns.into_iter().map(|at| at.value.text).collect::<Vec<_>>());
     let target = raw.target.given().and_then(|at| reference(at, "target", known.targets.as_deref(), reader));
     let table_span = raw.table.place();
     let table = raw.table.given().and_then(|at| table(at, reader));
@@ -97,6 +121,9 @@ fn sync(name: String, raw: raw::Sync, known: &Known<'_>, reader: &mut Reader<'_>
     let null_keys = raw.null_keys.or(OneOf(NullKeys::default()));
     let guard = guard(raw.guard);
     let rejects = rejects(raw.rejects);
+    let refused = refused(raw.refused, key.as_deref(), reader);
+    let redact = redact(raw.redact, reader);
+    let retain = retention(raw.retain, known.retain);
     let spec = SyncSpec {
         name,
         source: source?,
@@ -110,12 +137,21 @@ fn sync(name: String, raw: raw::Sync, known: &Known<'_>, reader: &mut Reader<'_>
         null_keys: null_keys?.0,
         guard: guard?,
         rejects: rejects?,
+        after: after?.into_iter().map(|at| at.value).collect(),
+        retain: retain?,
+        redact: redact?,
+        refused: refused?,
     };
     Some(Checked { spec, table: table_span? })
 }
 
-/// The name of a source or target that is there.
-fn reference(at: At<Text>, what: &str, known: Option<&[&str]>, reader: &mut Reader<'_>) -> Option<String> {
+/// The name of a source, target or sync that is there.
+pub(super) fn reference(
+    at: At<Text>,
+    what: &str,
+    known: Option<&[&str]>,
+    reader: &mut Reader<'_>,
+) -> Option<String> {
     let known = known?;
     let name = at.value;
     if known.contains(&name.text.as_str()) {
@@ -131,22 +167,36 @@ fn reference(at: At<Text>, what: &str, known: Option<&[&str]>, reader: &mut Read
     None
 }
 
-fn key(at: At<Either<Text, List<Text>>>, reader: &mut Reader<'_>) -> Option<Vec<String>> {
-    let columns = match at.value {
-        Either::Short(column) => vec![At { value: column, span: at.span }],
+/// The names in a list, or the one name; `what` each is the name of.
+fn each_once(
+    at: At<Either<Text, List<Text>>>,
+    list: &str,
+    what: &str,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<At<Text>>> {
+    let items = items(at);
+    none_twice(&items, list, what, reader).then_some(items)
+}
+
+/// The items of a list, or the one that stands for a list.
+pub(super) fn items(at: At<Either<Text, List<Text>>>) -> Vec<At<Text>> {
+    match at.value {
+        Either::Short(item) => vec![At { value: item, span: at.span }],
         Either::Long(list) => list.0,
-    };
-    let mut names: Vec<String> = Vec::new();
+    }
+}
+
+/// Whether no name stands in a list twice.
+pub(super) fn none_twice(items: &[At<Text>], list: &str, what: &str, reader: &mut Reader<'_>) -> bool {
     let mut is_right = true;
-    for column in columns {
-        if names.contains(&column.value.text) {
-            let message = format!("the key names the column `{}` twice", column.value.typed);
-            reader.problem(&column.span, message, "remove one".to_owned());
+    for (index, item) in items.iter().enumerate() {
+        if items[..index].iter().any(|other| other.value.text == item.value.text) {
+            let message = format!("{list} names the {what} `{}` twice", item.value.typed);
+            reader.problem(&item.span, message, "remove one".to_owned());
             is_right = false;
         }
-        names.push(column.value.text);
     }
-    is_right.then_some(names)
+    is_right
 }
 
 fn table(at: At<Either<Text, raw::Table>>, reader: &mut Reader<'_>) -> Option<TableName> {
@@ -212,16 +262,6 @@ fn soft(at: At<Either<Text, raw::Soft>>, key: Option<&[String]>, reader: &mut Re
     Some(Deletes::Soft { column: column.value.text, mark })
 }
 
-fn guard(raw: Field<raw::Guard>) -> Option<GuardRules> {
-    let default = GuardRules::default();
-    let Some(guard) = raw.optional()? else { return Some(default) };
-    let Some(deletes) = guard.value.deletes.optional()? else { return Some(default) };
-    Some(GuardRules {
-        delete_rows: deletes.value.rows.or(Count(default.delete_rows))?.0,
-        delete_percent: deletes.value.percent.or(Percent(default.delete_percent))?.0,
-    })
-}
-
 fn rejects(raw: Field<raw::Rejects>) -> Option<RejectCeiling> {
     let default = RejectCeiling::default();
     let Some(rejects) = raw.optional()? else { return Some(default) };
@@ -229,4 +269,38 @@ fn rejects(raw: Field<raw::Rejects>) -> Option<RejectCeiling> {
         rows: rejects.value.rows.or(Count(default.rows))?.0,
         percent: rejects.value.percent.or(Percent(default.percent))?.0,
     })
+}
+
+fn refused(
+    raw: Field<Names<Policy>>,
+    key: Option<&[String]>,
+    reader: &mut Reader<'_>,
+) -> Option<BTreeMap<String, Refused>> {
+    let Some(raw) = raw.optional()? else { return Some(BTreeMap::new()) };
+    let is_whole = raw.value.0.iter().all(|named| named.value.is_some());
+    let mut policies = BTreeMap::new();
+    let mut is_right = is_whole;
+    for (column, policy) in raw.value.right() {
+        let refused = policy.value.0;
+        if refused != Refused::Reject && key.is_some_and(|key| key.contains(&column.value)) {
+            let message =
+                format!("the column `{}` is part of the key: it can only be `reject`", column.value);
+            let help = "another value would make it the key of another row; mend it in the query";
+            reader.problem(&policy.span, message, help.to_owned());
+            is_right = false;
+        }
+        policies.insert(column.value, refused);
+    }
+    is_right.then_some(policies)
+}
+
+fn redact(raw: Field<Either<Text, List<Text>>>, reader: &mut Reader<'_>) -> Option<Redact> {
+    let Some(raw) = raw.optional()? else { return Some(Redact::default()) };
+    if let Either::Short(word) = &raw.value
+        && word.text == "all"
+    {
+        return Some(Redact::All);
+    }
+    let columns = each_once(raw, "`redact`", "column", reader)?;
+    Some(Redact::Columns(columns.into_iter().map(|at| at.value.text).collect()))
 }
