@@ -69,9 +69,12 @@ pub(crate) struct UniqueIndex {
 pub(crate) struct IndexOrder {
     /// The operators of its operator family, qualified.
     pub(crate) less: String,
+    pub(crate) not_less: String,
     pub(crate) greater: String,
     /// The collation, qualified and quoted, if it is not the column's own.
     pub(crate) collation: Option<String>,
+    /// Where NULLs stand when it is read upwards, from its end if it is descending.
+    pub(crate) nulls_first: bool,
 }
 
 impl Table {
@@ -145,38 +148,37 @@ JOIN pg_type b ON b.oid = s.oid
 LEFT JOIN pg_type e ON e.oid = b.typelem AND b.typcategory = 'A'
 WHERE a.attrelid = $1 ORDER BY a.attnum";
 
-/// The equality operator of an index column is the third strategy of its operator family, which is what the index itself
-/// calls equal: for `citext`, say, without regard to case.
+/// The operators of an index column are the strategies of its operator family (1 less, 3 equal, 4 not less, 5 greater),
+/// which is what the index itself calls equal: for `citext`, say, without regard to case.
 const INDEXES: &str = "\
 SELECT c.relname,
        (SELECT array_agg(k.attnum ORDER BY k.at) FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, at)
         WHERE k.at <= i.indnkeyatts),
-       (SELECT array_agg(format('OPERATOR(%I.%s)', n.nspname, op.oprname) ORDER BY k.at)
-        FROM unnest(i.indclass::oid[]) WITH ORDINALITY AS k(class, at)
-        JOIN pg_opclass oc ON oc.oid = k.class
-        JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3
-             AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
-        JOIN pg_operator op ON op.oid = ao.amopopr JOIN pg_namespace n ON n.oid = op.oprnamespace),
-       i.indisvalid AND i.indisready AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL,
-       coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false), x.less, x.greater, x.collation, x.exact
+       x.equal,
+       i.indisvalid AND i.indisready AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+       AND coalesce(x.exact, true),
+       coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
+       x.less, x.not_less, x.greater, x.coll, x.nulls_first
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
 CROSS JOIN LATERAL (
-    SELECT array_agg(format('OPERATOR(%I.%s)', ln.nspname, l.oprname) ORDER BY k.at),
-           array_agg(format('OPERATOR(%I.%s)', gn.nspname, g.oprname) ORDER BY k.at),
-           array_agg(CASE WHEN co.oid <> a.attcollation THEN format('%I.%I', cn.nspname, co.collname) END ORDER BY k.at),
-           bool_and(coalesce(co.collisdeterministic OR co.oid = a.attcollation, true))
-    FROM unnest(i.indclass::oid[], i.indcollation::oid[], i.indkey::int2[]) WITH ORDINALITY AS k(class, collation, attnum, at)
+    SELECT array_agg(format('OPERATOR(%I.%s)', n.nspname, op.oprname) ORDER BY k.at) FILTER (WHERE ao.amopstrategy = 1),
+           array_agg(format('OPERATOR(%I.%s)', n.nspname, op.oprname) ORDER BY k.at) FILTER (WHERE ao.amopstrategy = 3),
+           array_agg(format('OPERATOR(%I.%s)', n.nspname, op.oprname) ORDER BY k.at) FILTER (WHERE ao.amopstrategy = 4),
+           array_agg(format('OPERATOR(%I.%s)', n.nspname, op.oprname) ORDER BY k.at) FILTER (WHERE ao.amopstrategy = 5),
+           array_agg(CASE WHEN co.oid <> a.attcollation THEN format('%I.%I', cn.nspname, co.collname) END ORDER BY k.at)
+           FILTER (WHERE ao.amopstrategy = 3),
+           bool_and(coalesce(co.collisdeterministic OR co.oid = a.attcollation, true)),
+           array_agg((k.option & 1 = 1) <> (k.option & 2 = 2) ORDER BY k.at) FILTER (WHERE ao.amopstrategy = 3)
+    FROM unnest(i.indclass::oid[], i.indcollation::oid[], i.indkey::int2[], i.indoption::int2[])
+         WITH ORDINALITY AS k(class, coll, attnum, option, at)
     JOIN pg_opclass oc ON oc.oid = k.class
-    JOIN pg_amop lo ON lo.amopfamily = oc.opcfamily AND lo.amopstrategy = 1
-         AND lo.amoplefttype = oc.opcintype AND lo.amoprighttype = oc.opcintype
-    JOIN pg_operator l ON l.oid = lo.amopopr JOIN pg_namespace ln ON ln.oid = l.oprnamespace
-    JOIN pg_amop go ON go.amopfamily = oc.opcfamily AND go.amopstrategy = 5
-         AND go.amoplefttype = oc.opcintype AND go.amoprighttype = oc.opcintype
-    JOIN pg_operator g ON g.oid = go.amopopr JOIN pg_namespace gn ON gn.oid = g.oprnamespace
+    JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy IN (1, 3, 4, 5)
+         AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
+    JOIN pg_operator op ON op.oid = ao.amopopr JOIN pg_namespace n ON n.oid = op.oprnamespace
     LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-    LEFT JOIN pg_collation co ON co.oid = k.collation LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
+    LEFT JOIN pg_collation co ON co.oid = k.coll LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
     WHERE k.at <= i.indnkeyatts
-) AS x(less, greater, collation, exact)
+) AS x(less, equal, not_less, greater, coll, exact, nulls_first)
 WHERE i.indrelid = $1 AND i.indisunique AND m.amname = 'btree' ORDER BY i.indisprimary DESC, c.relname";
 
 impl TableColumn {
@@ -213,28 +215,25 @@ impl TableColumn {
 
 impl UniqueIndex {
     fn of(row: &Row) -> Result<Self, Error> {
-        let operators: Option<Vec<String>> = row.try_get(2)?;
+        let texts =
+            |column: usize| row.try_get::<_, Option<Vec<String>>>(column).map(Option::unwrap_or_default);
         let columns: Vec<i16> = row.try_get(1)?;
-        let operators = operators.unwrap_or_default();
-        let texts = |column: usize| {
-            row.try_get::<_, Option<Vec<Option<String>>>>(column).map(Option::unwrap_or_default)
-        };
-        // Stricter than the column: it may refuse keys that are different.
-        let exact = row.try_get::<_, Option<bool>>(8)?.unwrap_or_default();
-        let (less, greater, collations) = (texts(5)?, texts(6)?, texts(7)?);
-        let order: Vec<IndexOrder> = less
-            .into_iter()
-            .zip(greater)
-            .zip(collations)
-            .filter_map(|((less, greater), collation)| {
-                Some(IndexOrder { less: less?, greater: greater?, collation })
+        let operators = texts(2)?;
+        let collations = row.try_get::<_, Option<Vec<Option<String>>>>(8)?.unwrap_or_default();
+        let nulls_first = row.try_get::<_, Option<Vec<bool>>>(9)?.unwrap_or_default();
+        let order = texts(5)?.into_iter().zip(texts(6)?).zip(texts(7)?).zip(collations).zip(nulls_first);
+        let order: Vec<_> = order
+            .map(|((((less, not_less), greater), collation), nulls_first)| IndexOrder {
+                less,
+                not_less,
+                greater,
+                collation,
+                nulls_first,
             })
             .collect();
         Ok(Self {
             name: row.try_get(0)?,
-            whole: row.try_get::<_, bool>(3)?
-                && exact
-                && [operators.len(), order.len()] == [columns.len(); 2],
+            whole: row.try_get(3)? && [operators.len(), order.len()] == [columns.len(); 2],
             order,
             columns,
             operators,

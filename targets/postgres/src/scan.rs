@@ -108,14 +108,38 @@ impl<'p> Key<'p> {
         self.columns.iter().map(term).collect()
     }
 
-    /// A row is compared as a whole by one operator. Almost always the columns of an index share it; otherwise the usual
-    /// one is right too, and only slow.
-    fn operators(&self) -> (Vec<&str>, &str) {
-        let greater = self.columns.first().map_or("", |c| c.order.greater.as_str());
-        match self.columns.iter().all(|c| c.order.greater == greater) {
-            true => (self.columns.iter().map(|c| c.order.less.as_str()).collect(), greater),
-            false => (vec!["OPERATOR(pg_catalog.<)"; self.columns.len()], "OPERATOR(pg_catalog.>)"),
+    /// What is true of the rows behind the place that the parameters name, in words that the index understands. A row is
+    /// compared as a whole by one operator, which the columns of almost every index share; otherwise the first column
+    /// leads to the place, and the others find it there.
+    fn behind(&self, plan: &Plan<'_>) -> String {
+        let terms = self.terms();
+        let places = (1..).zip(&self.columns).map(|(number, c)| c.plan.cast(&format!("${number}")));
+        let places: Vec<_> = places.collect();
+        let greater = |at: usize| self.columns[at].order.greater.as_str();
+        if (0..self.columns.len()).all(|at| greater(at) == greater(0)) {
+            return format!("({}) {} ({})", terms.join(", "), greater(0), places.join(", "));
         }
+        let mut behind = String::new();
+        for (at, column) in self.columns.iter().enumerate().rev() {
+            let (term, place) = (&terms[at], &places[at]);
+            let rest = match behind.is_empty() {
+                true => String::new(),
+                false => format!(" OR {term} {} {place} AND ({behind})", plan.key_operator(column.at)),
+            };
+            behind = format!("{term} {} {place}{rest}", greater(at));
+        }
+        format!("{} {} {} AND ({behind})", terms[0], self.columns[0].order.not_less, places[0])
+    }
+
+    /// The order of the index. No row has NULL in its key here, but an order with them at the other end would not be the
+    /// index's.
+    fn order(&self) -> String {
+        let terms = self.terms();
+        let order = self.columns.iter().zip(&terms).map(|(c, term)| {
+            let nulls = if c.order.nulls_first { "FIRST" } else { "LAST" };
+            format!("{term} USING {} NULLS {nulls}", c.order.less)
+        });
+        order.collect::<Vec<_>>().join(", ")
     }
 
     /// For each column its type's oid, the length, and the value as the server sent it: nothing is lost in between.
@@ -156,8 +180,6 @@ fn piece(plan: &Plan<'_>, key: &Key<'_>, after: bool, rows: usize) -> String {
         SoftMark::Time => format!("t.{column} IS NOT NULL"),
     });
     let columns: Vec<_> = columns.chain(gone).collect();
-    let terms = key.terms();
-    let (less, greater) = key.operators();
     let mut conditions: Vec<String> = key
         .columns
         .iter()
@@ -165,18 +187,15 @@ fn piece(plan: &Plan<'_>, key: &Key<'_>, after: bool, rows: usize) -> String {
         .map(|c| format!("t.{} IS NOT NULL", c.plan.quoted()))
         .collect();
     if after {
-        let places = (1..).zip(&key.columns).map(|(number, c)| c.plan.cast(&format!("${number}")));
-        let places: Vec<_> = places.collect();
-        conditions.push(format!("({}) {greater} ({})", terms.join(", "), places.join(", ")));
+        conditions.push(key.behind(plan));
     }
     let conditions =
         if conditions.is_empty() { String::new() } else { format!("WHERE {} ", conditions.join(" AND ")) };
-    let order: Vec<_> = terms.iter().zip(less).map(|(term, less)| format!("{term} USING {less}")).collect();
     format!(
         "SELECT {} FROM {} AS t {conditions}ORDER BY {} LIMIT {rows}",
         columns.join(", "),
         plan.table.quoted,
-        order.join(", ")
+        key.order()
     )
 }
 
