@@ -95,6 +95,7 @@ fn rows_that_refer_to_rows_of_other_batches_settle() {
         project.query(
             "CREATE TABLE items (id bigint NOT NULL PRIMARY KEY, parent bigint REFERENCES items (id))",
         );
+        project.model("SELECT id, CAST(parent AS BIGINT) AS parent FROM items");
         let rows = |parent: fn(u32) -> Option<u32>| {
             let mut csv = String::from("id,parent\n");
             for id in 0..ROWS {
