@@ -16,6 +16,12 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    /// A trigger said `RAISE(IGNORE)`, of which SQLite tells nothing.
+    pub(crate) fn suppressed() -> Self {
+        let reason = "a trigger of the table kept the row from being written".to_owned();
+        Self { column: None, reason, unique: false, foreign_key: false }
+    }
+
     /// Whether the row may be accepted once others are written.
     pub(crate) fn may_settle(&self) -> bool {
         self.unique || self.foreign_key

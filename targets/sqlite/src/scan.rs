@@ -9,7 +9,7 @@ use crate::{
 use arrow::array::{Array, ArrayRef};
 use hydrant_contract::{Column, Cursor, ErrorKind, Result, Scanned, SoftMark, TableSpec, TargetError};
 use sqlx::{
-    AssertSqlSafe, Decode, Row, SqliteConnection, TypeInfo, ValueRef,
+    AssertSqlSafe, Connection, Decode, Row, SqliteConnection, TypeInfo, ValueRef,
     sqlite::{SqliteArguments, SqliteRow, SqliteValueRef},
 };
 
@@ -38,12 +38,19 @@ pub(crate) async fn scan(
     let broken = |message: String| TargetError::new(ErrorKind::Broken, doing, message);
     let after = after.map(|cursor| parse(cursor, key.len())).transpose().map_err(broken)?;
 
-    let mut arguments = SqliteArguments::default();
-    after.iter().flatten().for_each(|stored| stored.bind(&mut arguments));
-    let sql = piece(spec, &key, after.as_deref(), rows);
-    let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false);
-    let found = query.fetch_all(&mut *connection).await.map_err(|e| classify::failed(e, doing))?;
-
+    // One snapshot for all statements of the piece.
+    let mut transaction = connection.begin().await.map_err(|e| classify::failed(e, doing))?;
+    let mut found: Vec<SqliteRow> = Vec::new();
+    for stretch in stretches(spec, &key, after.as_deref()) {
+        if found.len() < rows {
+            let sql = format!("{} LIMIT {}", stretch.sql, rows - found.len());
+            let mut arguments = SqliteArguments::default();
+            stretch.bound.iter().for_each(|stored| stored.bind(&mut arguments));
+            let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(false);
+            let more = query.fetch_all(&mut *transaction).await;
+            found.extend(more.map_err(|e| classify::failed(e, doing))?);
+        }
+    }
     let next = match found.last().filter(|_| found.len() == rows) {
         Some(last) => Some(cursor(last, spec, &key).map_err(broken)?),
         None => None,
@@ -53,10 +60,11 @@ pub(crate) async fn scan(
     if next.is_none() && nullable {
         let counted = sqlx::query_scalar::<_, i64>(AssertSqlSafe(without_key(spec, &key)))
             .persistent(false)
-            .fetch_one(connection)
+            .fetch_one(&mut *transaction)
             .await;
         foreign = counted.map_err(|e| classify::failed(e, doing))?.unsigned_abs();
     }
+    transaction.rollback().await.map_err(|e| classify::failed(e, doing))?;
     let gone = spec.shape.columns().len();
     let there = |row: &&SqliteRow| spec.soft_column().is_none() || row.get::<i64, _>(gone) == 0;
     let found: Vec<&SqliteRow> = found.iter().filter(there).collect();
@@ -93,8 +101,18 @@ fn is_stored(cell: &Cell, row: &SqliteRow, at: usize) -> bool {
     }
 }
 
-/// The rows behind the cursor, in the order of the index on the key. Row values let SQLite find the first of them there.
-fn piece(spec: &TableSpec, key: &[&Column], after: Option<&[Stored]>, rows: usize) -> String {
+/// Rows that lie side by side in the index.
+struct Stretch<'a> {
+    sql: String,
+    bound: &'a [Stored],
+}
+
+/// The rows behind the cursor in the order of the index on the key, as stretches that follow on one another: the rows that
+/// share all columns of the key with the cursor but the last, those that share all but the last two, and so on.
+///
+/// Row values (`(a, b) > (?, ?)`) would say it in one statement, but SQLite scans the index from its beginning for them where
+/// a collation is named.
+fn stretches<'a>(spec: &TableSpec, key: &[&Column], after: Option<&'a [Stored]>) -> Vec<Stretch<'a>> {
     let named = |c: &Column| format!("t.{}", quoted(&c.name));
     let mut columns: Vec<String> = spec.shape.columns().iter().map(named).collect();
     columns.extend(spec.soft_column().map(|(column, mark)| match mark {
@@ -102,18 +120,25 @@ fn piece(spec: &TableSpec, key: &[&Column], after: Option<&[Stored]>, rows: usiz
         SoftMark::Time => format!("t.{} IS NOT NULL", quoted(column)),
     }));
     let key: Vec<String> = key.iter().map(|c| collated(&named(c), &c.value)).collect();
-    let present: Vec<String> = key.iter().map(|column| format!("{column} IS NOT NULL")).collect();
-    let mut conditions = present.join(" AND ");
-    if let Some(after) = after {
-        let places: Vec<_> = after.iter().map(Stored::placeholder).collect();
-        conditions = format!("({}) > ({}) AND {conditions}", key.join(", "), places.join(", "));
+    let stretch = |shared: usize, bound: &'a [Stored]| {
+        let places = bound.iter().map(Stored::placeholder).zip(&key).enumerate();
+        let mut conditions: Vec<String> = places
+            .map(|(at, (place, column))| format!("{column} {} {place}", if at < shared { "=" } else { ">" }))
+            .collect();
+        conditions.extend(key[bound.len()..].iter().map(|column| format!("{column} IS NOT NULL")));
+        let sql = format!(
+            "SELECT {} FROM {} AS t WHERE {} ORDER BY {}",
+            columns.join(", "),
+            statement::table(spec),
+            conditions.join(" AND "),
+            key[shared..].join(", ")
+        );
+        Stretch { sql, bound }
+    };
+    match after {
+        None => vec![stretch(0, &[])],
+        Some(after) => (0..key.len()).rev().map(|shared| stretch(shared, &after[..=shared])).collect(),
     }
-    format!(
-        "SELECT {} FROM {} AS t WHERE {conditions} ORDER BY {} LIMIT {rows}",
-        columns.join(", "),
-        statement::table(spec),
-        key.join(", ")
-    )
 }
 
 /// Counts the rows that have NULL in their key and are not gone.
@@ -231,20 +256,43 @@ mod tests {
         assert!(parse(&Cursor(b"t\0\0\0\0\0\0\0\x09x".to_vec()), 1).is_err());
     }
 
-    #[test]
-    fn a_piece_compares_the_whole_key_at_once() {
+    #[tokio::test]
+    async fn every_stretch_is_found_by_the_index() {
         let column = |name: &str, value| Column { name: name.to_owned(), value };
-        let columns = vec![column("a", ValueType::Text), column("b", ValueType::Integer(Integer::I64))];
-        let shape = Shape::new(columns, vec!["b".to_owned(), "a".to_owned()]).expect("a shape");
+        let whole = ValueType::Integer(Integer::I64);
+        let columns = vec![column("a", ValueType::Text), column("b", whole), column("c", ValueType::Text)];
         let table = TableName { schema: None, name: "t".to_owned() };
-        let spec = TableSpec { table, shape, mode: Mode::Mirror, deletes: Deletes::Hard };
-        let key: Vec<_> = spec.shape.key_columns().collect();
-        let after = [Stored::Integer(1), Stored::Text(vec![0xff])];
-        assert_eq!(
-            piece(&spec, &key, Some(&after), 9),
-            "SELECT t.\"a\", t.\"b\" FROM main.\"t\" AS t WHERE (t.\"b\", t.\"a\" COLLATE BINARY) > (?, CAST(? AS TEXT)) \
-             AND t.\"b\" IS NOT NULL AND t.\"a\" COLLATE BINARY IS NOT NULL \
-             ORDER BY t.\"b\", t.\"a\" COLLATE BINARY LIMIT 9"
-        );
+        let after = [Stored::Text(vec![0xff]), Stored::Integer(1), Stored::Text(b"x".to_vec())];
+        for (table_sql, key) in [
+            ("CREATE TABLE t (a TEXT, b INTEGER, c TEXT, PRIMARY KEY (a, b, c))", vec!["a", "b", "c"]),
+            (
+                "CREATE TABLE t (a TEXT COLLATE NOCASE, b, c TEXT); CREATE UNIQUE INDEX i ON t (a COLLATE BINARY, c)",
+                vec!["a", "c"],
+            ),
+            ("CREATE TABLE t (a TEXT PRIMARY KEY, b INTEGER, c TEXT) WITHOUT ROWID", vec!["a"]),
+            ("CREATE TABLE t (a TEXT, b INTEGER PRIMARY KEY, c TEXT)", vec!["b"]),
+        ] {
+            let key: Vec<String> = key.into_iter().map(str::to_owned).collect();
+            let shape = Shape::new(columns.clone(), key).expect("a shape");
+            let spec = TableSpec { table: table.clone(), shape, mode: Mode::Mirror, deletes: Deletes::Hard };
+            let key: Vec<_> = spec.shape.key_columns().collect();
+            let mut connection = SqliteConnection::connect("sqlite::memory:").await.expect("a database");
+            sqlx::raw_sql(table_sql).execute(&mut connection).await.expect("a table");
+            let first = stretches(&spec, &key, None);
+            let rest = stretches(&spec, &key, Some(&after[..key.len()]));
+            assert_eq!((first.len(), rest.len()), (1, key.len()));
+            for stretch in first.iter().chain(&rest) {
+                let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {} LIMIT 9", stretch.sql));
+                let mut arguments = SqliteArguments::default();
+                stretch.bound.iter().for_each(|stored| stored.bind(&mut arguments));
+                let steps =
+                    sqlx::query_with(sql, arguments).fetch_all(&mut connection).await.expect("a plan");
+                let steps: Vec<String> = steps.iter().map(|step| step.get(3)).collect();
+                let bounds = steps[0].matches(['=', '>']).count();
+                let found = stretch.bound.is_empty()
+                    || (steps[0].starts_with("SEARCH t") && bounds == stretch.bound.len());
+                assert!(found && steps.len() == 1, "{}: {steps:?}", stretch.sql);
+            }
+        }
     }
 }

@@ -132,6 +132,13 @@ impl<'a> Job<'a> {
         Ok(Self { part, way, rows, columns, spec, order, rows_max, full })
     }
 
+    /// Whether a statement changes each of its rows, so that one that is not counted was kept out. (In other ways rows that
+    /// are there, or that are not, stay as they are.)
+    fn writes_every_row(&self) -> bool {
+        let updates = self.spec.shape.value_columns().next().is_some() || self.spec.soft_column().is_some();
+        self.way == Way::Upsert && updates
+    }
+
     /// The cells of a row, or the column that cannot be written and why.
     pub(crate) fn cells(&self, row: usize) -> std::result::Result<Vec<Cell>, Reject> {
         let cell = |(i, column): (usize, &&Column)| {
@@ -261,10 +268,13 @@ impl Writer<'_> {
         rows.iter().flat_map(|(_, cells)| cells).for_each(|cell| cell.bind(&mut arguments));
         self.run("SAVEPOINT hydrant_part").await?;
         let query = sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(full);
-        let Err(error) = query.execute(&mut *self.connection).await else {
-            return Ok(self.run("RELEASE hydrant_part").await?);
+        let failure = match query.execute(&mut *self.connection).await {
+            Ok(done) if job.writes_every_row() && done.rows_affected() < rows.len() as u64 => {
+                Failure::Refused(Refusal::suppressed())
+            }
+            Ok(_) => return Ok(self.run("RELEASE hydrant_part").await?),
+            Err(error) => classify::of_rows(error, self.doing),
         };
-        let failure = classify::of_rows(error, self.doing);
         if let Failure::Refused(refusal) = &failure {
             let back = self.run("ROLLBACK TO hydrant_part").await;
             if back.and(self.run("RELEASE hydrant_part").await).is_err() {

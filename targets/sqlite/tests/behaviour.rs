@@ -201,6 +201,73 @@ async fn a_trigger_may_refuse_a_row_and_keep_nothing_of_it() {
 }
 
 #[tokio::test]
+async fn a_row_that_a_trigger_ignores_is_a_reject() {
+    let scene = Scene::with(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (3, 'old');
+         CREATE TRIGGER i BEFORE INSERT ON t WHEN new.v = 'bad' BEGIN SELECT RAISE(IGNORE); END;
+         CREATE TRIGGER u BEFORE UPDATE ON t WHEN new.v = 'worse' BEGIN SELECT RAISE(IGNORE); END",
+    )
+    .await;
+    let rows = [(1, Some("a")), (2, Some("bad")), (3, Some("worse")), (4, Some("d"))];
+    let applied = scene.apply(&[], &rows).await.expect("a batch");
+    let refused: Vec<_> = applied.rejects.iter().map(|r| (r.row, r.may_settle)).collect();
+    assert_eq!(refused, [(1, false), (2, false)]);
+    assert!(applied.rejects[0].reason.contains("a trigger"), "{:?}", applied.rejects);
+    assert_eq!(scene.rows("SELECT * FROM t ORDER BY id").await, [row(1, "a"), row(3, "old"), row(4, "d")]);
+}
+
+#[tokio::test]
+async fn a_delete_that_a_child_restricts_may_settle() {
+    let scene = Scene::with(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
+         CREATE TABLE child (t INTEGER REFERENCES t (id) ON DELETE RESTRICT);
+         INSERT INTO t VALUES (1, 'a'), (2, 'b'); INSERT INTO child VALUES (2)",
+    )
+    .await;
+    let applied = scene.apply(&[1, 2], &[]).await.expect("a batch");
+    let refused: Vec<_> = applied.rejects.iter().map(|r| (r.part, r.row, r.may_settle)).collect();
+    assert_eq!(refused, [(Part::Deletes, 1, true)]);
+}
+
+#[tokio::test]
+async fn a_scan_passes_over_keys_that_hydrant_would_not_write() {
+    let mut scene = Scene::with(
+        "CREATE TABLE t (id, v TEXT); CREATE UNIQUE INDEX i ON t (id);
+         INSERT INTO t VALUES (1, 'a'), (1.5, 'a'), ('x', 'a'), (x'00', 'a'), (CAST(x'ff00' AS TEXT), 'a'), (NULL, 'a'),
+         (NULL, 'b'), (2, x'00'), (3, CAST(x'ff' AS TEXT)), (4, NULL), ('1', 'a')",
+    )
+    .await;
+    assert_eq!(scene.mismatches().await, [""; 0]);
+    for rows in [1, 2, 100] {
+        let (mut readable, mut unreadable, mut foreign, mut after) = (0, 0, 0, None);
+        for _ in 0..20 {
+            let piece = scene.target.scan(&scene.spec, after.as_ref(), rows).await.expect("a piece");
+            readable += piece.rows.num_rows();
+            unreadable += piece.unreadable.num_rows();
+            foreign += piece.foreign;
+            after = piece.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!((readable, unreadable, foreign, after), (2, 2, 7, None), "in pieces of {rows}");
+    }
+    // Digits that name the same number are different texts.
+    let decimal = ValueType::Decimal { precision: 9, scale: 2 };
+    let columns = vec![
+        Column { name: "v".to_owned(), value: ValueType::Text },
+        Column { name: "id".to_owned(), value: decimal },
+    ];
+    Arc::make_mut(&mut scene.spec).shape = Shape::new(columns, vec!["id".to_owned()]).expect("a shape");
+    sqlx::raw_sql("DELETE FROM t; INSERT INTO t VALUES ('1.50', 'a'), ('1.5', 'b'), ('01.50', 'c')")
+        .execute(&mut scene.connection().await)
+        .await
+        .expect("other rows");
+    let piece = scene.target.scan(&scene.spec, None, 100).await.expect("a piece");
+    assert_eq!((piece.rows.num_rows(), piece.foreign), (1, 2));
+}
+
+#[tokio::test]
 async fn a_trigger_that_rolls_everything_back_fails_the_batch_whole() {
     let scene = Scene::with(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
