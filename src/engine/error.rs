@@ -211,7 +211,7 @@ impl From<LeaseError> for Failure {
     fn from(error: LeaseError) -> Self {
         match error {
             LeaseError::Store(error) => Self::Store(error),
-            LeaseError::Held(_) | LeaseError::Lost(_) => Self::Lease(error),
+            LeaseError::Held(_) | LeaseError::Lost(_) | LeaseError::Unrenewed { .. } => Self::Lease(error),
         }
     }
 }
@@ -271,7 +271,7 @@ impl Failure {
                 StoreError::Corrupt { .. } => FailureKind::Broken,
             },
             Self::Lease(LeaseError::Held(_) | LeaseError::Lost(_)) => FailureKind::Held,
-            Self::Lease(LeaseError::Store(_)) => FailureKind::Unavailable,
+            Self::Lease(LeaseError::Store(_) | LeaseError::Unrenewed { .. }) => FailureKind::Unavailable,
             Self::Source(error) => match error.kind {
                 SourceErrorKind::Query | SourceErrorKind::Missing => FailureKind::Wrong,
                 SourceErrorKind::Denied => FailureKind::Denied,
@@ -333,6 +333,9 @@ impl Failure {
             }
             Self::Lease(LeaseError::Lost(_)) => {
                 "this process was too slow or cut off from the store, and another one took over; nothing to do"
+            }
+            Self::Lease(LeaseError::Unrenewed { .. }) => {
+                "check that the store is reachable; the next run goes on where this one stopped"
             }
             Self::Lease(LeaseError::Store(_)) => {
                 "check that the store is reachable and that its credentials may read, write, list and delete there"

@@ -77,7 +77,8 @@ pub(super) fn s3(base: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectS
 
 pub(super) fn gcs(base: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>, StorageError> {
     build(base, options, |options| {
-        let builder = GoogleCloudStorageBuilder::from_env().with_retry(retry(options)?).with_http_connector(Patient);
+        let builder =
+            GoogleCloudStorageBuilder::from_env().with_retry(retry(options)?).with_http_connector(Patient);
         let builder = with_options(builder, "GOOGLE_", options, GoogleCloudStorageBuilder::with_config)?;
         let plain =
             builder.get_config_value(&GoogleConfigKey::BaseUrl).is_some_and(|e| e.starts_with("http://"));
@@ -89,7 +90,8 @@ pub(super) fn gcs(base: &Url, options: &StorageOptions) -> Result<Arc<dyn Object
 
 pub(super) fn azure(base: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>, StorageError> {
     build(base, options, |options| {
-        let builder = MicrosoftAzureBuilder::from_env().with_retry(retry(options)?).with_http_connector(Patient);
+        let builder =
+            MicrosoftAzureBuilder::from_env().with_retry(retry(options)?).with_http_connector(Patient);
         let builder = with_options(builder, "AZURE_", options, MicrosoftAzureBuilder::with_config)?;
         let plain =
             builder.get_config_value(&AzureConfigKey::Endpoint).is_some_and(|e| e.starts_with("http://"));

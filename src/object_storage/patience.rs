@@ -104,9 +104,8 @@ impl Body for Flowing {
                 Poll::Ready(piece.map(|piece| piece.map_err(broken)))
             }
             Poll::Pending => {
-                let waiting = self
-                    .waiting
-                    .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + SILENCE_MAX)));
+                let waiting =
+                    self.waiting.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + SILENCE_MAX)));
                 waiting.as_mut().poll(context).map(|()| Some(Err(silent(SILENCE_MAX))))
             }
         }

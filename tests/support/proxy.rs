@@ -65,18 +65,23 @@ pub(crate) struct Rule {
     trigger: Trigger,
     connections: Range<usize>,
     times: usize,
+    every: usize,
+    met: usize,
 }
 
 impl Rule {
     /// Strikes when so many bytes have passed this way on a connection.
     pub(crate) fn after(fault: Fault, direction: Direction, bytes: u64) -> Self {
-        Self { fault, trigger: Trigger::After(direction, bytes), connections: 0..usize::MAX, times: 1 }
+        Self::new(fault, Trigger::After(direction, bytes))
     }
 
     /// Strikes when this text is about to pass this way.
     pub(crate) fn at(fault: Fault, direction: Direction, text: &str) -> Self {
-        let trigger = Trigger::Seen(direction, text.as_bytes().to_vec());
-        Self { fault, trigger, connections: 0..usize::MAX, times: 1 }
+        Self::new(fault, Trigger::Seen(direction, text.as_bytes().to_vec()))
+    }
+
+    fn new(fault: Fault, trigger: Trigger) -> Self {
+        Self { fault, trigger, connections: 0..usize::MAX, times: 1, every: 1, met: 0 }
     }
 
     /// Only on the connections with these numbers, counted from 0.
@@ -87,6 +92,12 @@ impl Rule {
     /// Strikes so often; once if nothing is said.
     pub(crate) fn times(self, times: usize) -> Self {
         Self { times, ..self }
+    }
+
+    /// Strikes the first time, and then again and again after it was let pass so often less one: whoever tries everything
+    /// twice gets through.
+    pub(crate) fn every(self, every: usize) -> Self {
+        Self { every, times: usize::MAX, ..self }
     }
 
     /// Strikes every time.
@@ -264,6 +275,10 @@ fn accept(shared: &Arc<Shared>, listener: TcpListener, port: u16) {
     while !shared.stop.load(SeqCst) {
         match (shared.refusing.load(SeqCst), listener.is_some()) {
             (true, true) => {
+                // Who has connected already is let in.
+                while let Some(Ok((client, _))) = listener.as_ref().map(TcpListener::accept) {
+                    connect(shared, client);
+                }
                 drop(listener.take());
                 refusing = Some(bound(port, false));
             }
@@ -293,8 +308,7 @@ fn connect(shared: &Arc<Shared>, client: TcpStream) {
         set.expect("options of a socket");
     }
     let flag = || AtomicBool::new(false);
-    let link =
-        Arc::new(Link { number, client, server, ended: flag(), silent: flag(), swallowing: flag() });
+    let link = Arc::new(Link { number, client, server, ended: flag(), silent: flag(), swallowing: flag() });
     let mut links = lock(&shared.links);
     links.retain(|link| link.strong_count() > 0);
     links.push(Arc::downgrade(&link));
@@ -314,6 +328,10 @@ impl Link {
     }
 
     fn suffer(&self, fault: Fault, direction: Direction) {
+        // What ended by a reset must not end by an orderly close as well.
+        if self.ended.load(SeqCst) {
+            return;
+        }
         match fault {
             Fault::Cut => {
                 self.ended.store(true, SeqCst);
@@ -388,11 +406,11 @@ fn pump(shared: &Shared, link: &Link, direction: Direction) {
         shared.bytes[direction as usize].fetch_add(passing as u64, SeqCst);
         tail.extend_from_slice(&chunk[..passing]);
         tail.drain(..tail.len().saturating_sub(TAIL));
-        if let Some((fault, _)) = struck.filter(|(fault, _)| *fault != Fault::LostAnswer) {
-            link.suffer(fault, direction);
-        }
         if struck.is_some() {
             shared.hits.fetch_add(1, SeqCst);
+        }
+        if let Some((fault, _)) = struck.filter(|(fault, _)| *fault != Fault::LostAnswer) {
+            link.suffer(fault, direction);
         }
         if let Some((Fault::HalfClose, _)) = struck {
             return;
@@ -414,6 +432,10 @@ impl Shared {
         let here = |rule: &&mut Rule| rule.times > 0 && rule.connections.contains(&link.number);
         rules.iter_mut().filter(here).find_map(|rule| {
             let passing = rule.strikes(direction, passed, tail, chunk)?;
+            rule.met += 1;
+            if (rule.met - 1) % rule.every > 0 {
+                return None;
+            }
             rule.times -= 1;
             Some((rule.fault, passing))
         })

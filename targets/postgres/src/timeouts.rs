@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_among_the_options_count() {
+    fn timeouts_among_the_options_count() {
         let timeouts = |options| Timeouts::of_options(options).expect("options");
         assert_eq!(timeouts(""), Timeouts::default());
         assert_eq!(timeouts("-c geqo=off --jit=off"), Timeouts::default());
