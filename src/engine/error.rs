@@ -263,7 +263,9 @@ impl Failure {
                 StoreError::Storage { source, .. } => match StorageErrorKind::of(source) {
                     StorageErrorKind::Denied => FailureKind::Denied,
                     StorageErrorKind::Missing | StorageErrorKind::Misconfigured => FailureKind::Wrong,
-                    StorageErrorKind::Unreachable | StorageErrorKind::Broken => FailureKind::Unavailable,
+                    StorageErrorKind::Unreachable | StorageErrorKind::Full | StorageErrorKind::Broken => {
+                        FailureKind::Unavailable
+                    }
                 },
                 StoreError::Scratch { .. } => FailureKind::Unavailable,
                 StoreError::Newer { .. } => FailureKind::Wrong,
@@ -315,6 +317,11 @@ impl Failure {
             Self::Store(error) => match error {
                 StoreError::Storage { source: object_store::Error::NotFound { .. }, .. } => {
                     "create the bucket if it is not there; if an object that a manifest names is gone (by a lifecycle rule?), restore it, or give the sync another name to start afresh"
+                }
+                StoreError::Storage { source, .. }
+                    if StorageErrorKind::of(source) == StorageErrorKind::Full =>
+                {
+                    "make room where the store is; the next run goes on where this one stopped"
                 }
                 StoreError::Storage { .. } => {
                     "check that the store is reachable and that its credentials may read, write, list and delete there"

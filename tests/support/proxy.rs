@@ -429,6 +429,10 @@ impl Shared {
         chunk: &[u8],
     ) -> Option<(Fault, usize)> {
         let mut rules = lock(&self.rules);
+        // What a connection that has ended still carried must not use up a rule that is meant for the next.
+        if link.ended.load(SeqCst) {
+            return None;
+        }
         let here = |rule: &&mut Rule| rule.times > 0 && rule.connections.contains(&link.number);
         rules.iter_mut().filter(here).find_map(|rule| {
             let passing = rule.strikes(direction, passed, tail, chunk)?;

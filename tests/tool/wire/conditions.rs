@@ -1,12 +1,8 @@
 //! What a Postgres server goes through: locks, deadlocks, limits, failovers, restarts. On a real one.
 
-use super::{session::Session, side_by_side, unavailable};
+use super::{once_tried_again, session::Session, side_by_side, unavailable};
 use crate::harness::{Database, Project, Ran, eventually, postgres_server, psql};
-use std::{
-    process::Child,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{process::Child, time::Instant};
 
 /// Rows are published; then the first and the third change.
 fn changed() -> Project {
@@ -95,11 +91,8 @@ fn a_row_that_the_application_locks_for_a_while_is_waited_for() {
     through(&mut project, "options=-c%20lock_timeout%3D500ms");
     let mut application = Session::new(&url(&project));
     application.execute("BEGIN; SELECT FROM items WHERE id = 3 FOR UPDATE");
-    let child = project.start(&["run"]);
-    until_it_waits_for_a_lock(&project);
-    thread::sleep(Duration::from_secs(1));
-    application.execute("COMMIT");
-    tried_again(&ended(child), &["lock timeout", "55P03", "kind=busy"]);
+    let ran = once_tried_again(&project, || application.execute("COMMIT"));
+    tried_again(&ran, &["lock timeout", "55P03", "kind=busy"]);
     assert_written(&project);
 }
 
@@ -133,13 +126,7 @@ fn a_server_that_is_read_only_for_a_while_is_waited_for() {
         )
     };
     set("on");
-    let ran = thread::scope(|scope| {
-        scope.spawn(|| {
-            thread::sleep(Duration::from_secs(2));
-            set("off");
-        });
-        project.run(&["run"])
-    });
+    let ran = once_tried_again(&project, || drop(set("off")));
     tried_again(&ran, &["25006", "the server is read-only"]);
     assert_written(&project);
 }
@@ -151,10 +138,8 @@ fn one_connection_is_enough_and_one_that_is_taken_is_waited_for() {
     project.items("id,name\n1,eins\n2,two\n3,drei\n");
     let mut application = Session::new(&project_url_as(&project, &role));
     application.execute("SELECT 1");
-    let child = project.start(&["run"]);
-    thread::sleep(Duration::from_secs(1));
-    drop(application);
-    tried_again(&ended(child), &["53300", "too many connections for role"]);
+    let ran = once_tried_again(&project, || drop(application));
+    tried_again(&ran, &["53300", "too many connections for role"]);
     assert_written(&project);
 }
 

@@ -60,7 +60,7 @@ fn store(proxy: &Proxy) -> SyncStore {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_gone_stops_the_run_before_the_lease_ends_and_is_named_as_the_cause() {
-    for fault in [Fault::Silence, Fault::Cut] {
+    let case = async |fault| {
         let proxy = Proxy::before(required("HYDRANT_TEST_S3").strip_prefix("http://").unwrap());
         let env = Env {
             store: store(&proxy),
@@ -99,5 +99,6 @@ async fn a_store_that_is_gone_stops_the_run_before_the_lease_ends_and_is_named_a
         assert!((3..8).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
         assert_eq!(error.failure.kind(), FailureKind::Unavailable, "{error}");
         assert!(error.to_string().contains("the lease could not be renewed"), "{error}");
-    }
+    };
+    tokio::join!(case(Fault::Silence), case(Fault::Cut));
 }

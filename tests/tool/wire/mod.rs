@@ -15,6 +15,8 @@ use crate::{
 };
 use std::{
     fmt::Write,
+    io::{BufRead, BufReader},
+    process::Stdio,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -100,6 +102,31 @@ fn unavailable(ran: &Ran, says: &[&str]) {
     for part in says.iter().chain(&["what to do:"]) {
         assert!(ran.stderr.contains(part), "{part:?} is not in\n{}", ran.stderr);
     }
+}
+
+/// Starts a run, does something as soon as it logs that it tries something again, and waits for its end.
+fn once_tried_again(project: &Project, then: impl FnOnce()) -> Ran {
+    let mut child = project
+        .command(&["run"])
+        // The client of the store tells of its own attempts.
+        .env("RUST_LOG", "warn,hydrant=info,object_store=info")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let (mut then, mut stderr) = (Some(then), String::new());
+    for line in BufReader::new(child.stderr.take().expect("a pipe")).lines() {
+        let line = line.expect("UTF-8");
+        if (line.contains("trying again") || line.contains("backing off"))
+            && let Some(then) = then.take()
+        {
+            then();
+        }
+        stderr += &format!("{line}\n");
+    }
+    let ended = Ran::of(&child.wait_with_output().expect("it ends"));
+    assert!(then.is_none(), "it had nothing to try again:\n{stderr}");
+    Ran { stderr, ..ended }
 }
 
 /// Runs the cases side by side: they mostly wait.

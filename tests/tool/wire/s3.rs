@@ -1,8 +1,17 @@
 //! Faults between hydrant and the store.
 
-use super::{Wired, first_day, second_day, side_by_side, unavailable};
+use super::{Wired, first_day, once_tried_again, second_day, side_by_side, unavailable};
 use crate::proxy::{Direction::*, Fault, Rule};
+use hydrant::{
+    config::Location,
+    object_storage,
+    secret::Secret,
+    store::{Commit, SyncStore},
+};
 use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -62,13 +71,7 @@ fn a_store_that_falls_silent_for_one_request_is_asked_again() {
 fn a_store_that_is_gone_for_seconds_is_waited_for() {
     let wired = Wired::new();
     wired.s3.refuse(true);
-    let ran = thread::scope(|scope| {
-        scope.spawn(|| {
-            thread::sleep(Duration::from_secs(1));
-            wired.s3.refuse(false);
-        });
-        wired.project.run(&["run"])
-    });
+    let ran = once_tried_again(&wired.project, || wired.s3.refuse(false));
     assert_eq!(ran.code, 0, "{}", ran.all());
     wired.assert_equal(&first_day());
 }
@@ -110,6 +113,61 @@ fn what_lasts_ends_the_run_in_time_and_the_next_one_goes_on() {
         wired.project.ok(&["run"]);
         wired.assert_equal(&second_day());
     });
+}
+
+/// Amazon's S3 answers so while another put of the same name is under way: neither is there yet.
+#[tokio::test]
+async fn a_put_that_is_refused_for_another_that_never_comes_is_made_again() {
+    let (asked, server) = (Arc::new(Mutex::new(Vec::new())), TcpListener::bind("127.0.0.1:0").unwrap());
+    let endpoint = format!("http://{}", server.local_addr().unwrap());
+    thread::spawn({
+        let asked = asked.clone();
+        move || {
+            for stream in server.incoming() {
+                answer_undecided(stream.unwrap(), &asked);
+            }
+        }
+    });
+    let options = [
+        ("endpoint", endpoint.as_str()),
+        ("access_key_id", "test"),
+        ("secret_access_key", "test"),
+        ("region", "us-east-1"),
+    ];
+    let options = options.map(|(name, value)| (name.to_owned(), Secret::new(value))).into_iter().collect();
+    let storage = object_storage::connect(&Location::Url("s3://bucket/a".into()), &options).unwrap();
+    let store = SyncStore::new(storage.store, &storage.root, "items");
+    let path = store.names().manifest(1, Commit::Sealed);
+    store.create(&path, &serde_json::json!({ "format": 1 })).await.unwrap();
+    assert_eq!(*asked.lock().unwrap(), ["PUT", "GET", "PUT"]);
+}
+
+/// Conflict, then nothing there, then well.
+fn answer_undecided(stream: TcpStream, asked: &Mutex<Vec<String>>) {
+    let (mut head, mut length) = (BufReader::new(&stream), 0);
+    let mut line = String::new();
+    let mut method = String::new();
+    while line != "\r\n" {
+        line.clear();
+        head.read_line(&mut line).unwrap();
+        let lower = line.to_ascii_lowercase();
+        if let Some(value) = lower.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if method.is_empty() {
+            method = line.split(' ').next().unwrap_or_default().to_owned();
+        }
+    }
+    head.read_exact(&mut vec![0; length]).unwrap();
+    let mut asked = asked.lock().unwrap();
+    asked.push(method);
+    let status = match asked.len() {
+        1 => "409 Conflict",
+        2 => "404 Not Found",
+        _ => "200 OK\r\netag: \"a\"",
+    };
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    (&stream).write_all(answer.as_bytes()).unwrap();
 }
 
 #[test]
