@@ -120,7 +120,7 @@ fn a_process_killed_while_it_sends_rows_loses_and_doubles_none() {
 fn a_slow_line_to_both_servers_only_takes_longer() {
     let wired = Wired::new();
     for proxy in [&wired.postgres, &wired.s3] {
-        proxy.slow(Duration::from_millis(10), Some(1_000_000));
+        proxy.slow(Duration::from_millis(5), Some(1_000_000));
     }
     for day in [first_day(), second_day()] {
         wired.project.items(&day);
