@@ -12,15 +12,17 @@ use hydrant::{
     clock::SystemClock,
     config::Location,
     engine::{self, Env, FailureKind, RunOptions, Unobserved},
+    guard::GuardRules,
     object_storage,
     secret::Secret,
     source::{Model, Rows, Source, SourceError},
     store::{LeaseTimes, SyncStore},
-    sync::{DuplicateKeys, GuardRules, NullKeys, RejectCeiling, SyncSpec},
+    sync::{DuplicateKeys, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
 use hydrant_contract::{Deletes, Mode, TableName};
 use hydrant_target_memory::MemoryTarget;
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -86,6 +88,10 @@ async fn a_store_that_is_gone_stops_the_run_before_the_lease_ends_and_is_named_a
             rejects: RejectCeiling::default(),
             duplicate_keys: DuplicateKeys::Error,
             null_keys: NullKeys::Error,
+            after: Vec::new(),
+            retain: Retention::default(),
+            redact: Redact::default(),
+            refused: BTreeMap::new(),
         };
         let running = tokio::spawn(async move { engine::run(&env, &sync, RunOptions::default()).await });
         // The lease was renewed once: by then the run reads its source.
