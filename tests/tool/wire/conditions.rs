@@ -231,7 +231,7 @@ fn what_lasts_ends_the_run_after_half_a_minute_with_the_cause() {
         let begun = Instant::now();
         let ran = project.run(&["run"]);
         unavailable(&ran, says);
-        assert!((25..50).contains(&begun.elapsed().as_secs()), "{says:?}: {:?}", begun.elapsed());
+        assert!((25..90).contains(&begun.elapsed().as_secs()), "{says:?}: {:?}", begun.elapsed());
         clear();
         project.ok(&["run"]);
         assert_written(&project);

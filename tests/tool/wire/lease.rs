@@ -101,8 +101,8 @@ async fn a_store_that_is_gone_stops_the_run_before_the_lease_ends_and_is_named_a
         proxy.inject(Rule::after(fault, Up, 0).always());
         proxy.strike(fault);
         let error = running.await.unwrap().unwrap_err();
-        // It had been renewed half a second before, until five seconds later it had to stop.
-        assert!((3..8).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+        // It had been renewed half a second before; five seconds after that it had to stop, a second before the lease ends.
+        assert!((1..10).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
         assert_eq!(error.failure.kind(), FailureKind::Unavailable, "{error}");
         assert!(error.to_string().contains("the lease could not be renewed"), "{error}");
     };

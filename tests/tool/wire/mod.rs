@@ -30,6 +30,8 @@ struct Wired {
     s3: Proxy,
     /// The folder of the store in the bucket.
     folder: String,
+    /// The way into Postgres with hydrant's own limits.
+    url: String,
 }
 
 impl Wired {
@@ -41,25 +43,23 @@ impl Wired {
         let (before, rest) = url.split_once('@').expect("a host in the URL");
         let (server, database) = rest.split_once('/').expect("a database in the URL");
         let postgres = Proxy::before(server);
-        let url = format!(
-            "{before}@{}/{database}?sslmode=disable&connect_timeout=2&options=-c%20statement_timeout%3D2s",
-            postgres.address()
-        );
-        project.env("APP", &url);
+        let url = format!("{before}@{}/{database}?sslmode=disable", postgres.address());
+        let limits = "connect_timeout=2&options=-c%20statement_timeout%3D2s";
+        project.env("APP", &format!("{url}&{limits}"));
         let s3 = Proxy::before(required("HYDRANT_TEST_S3").strip_prefix("http://").expect("an address"));
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let started = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_micros();
         let folder = format!("hydrant-test/wire-{}-{number}-{started}", std::process::id());
         let store = format!(
             "store: {{ url: \"s3://{folder}\", options: {{ endpoint: \"http://{}\", region: us-east-1, \
-             access_key_id: test, secret_access_key: testsecret, timeout: 2s, connect_timeout: 2s, \
-             retry_timeout_seconds: \"6\" }} }}",
+             access_key_id: test, secret_access_key: testsecret, timeout: 3s, connect_timeout: 2s, \
+             retry_timeout_seconds: \"8\" }} }}",
             s3.address()
         );
         let config = project.read("hydrant.yml").replace("store: ./store", &store);
         project.write("hydrant.yml", &config);
         project.items(&first_day());
-        Self { project, postgres, s3, folder }
+        Self { project, postgres, s3, folder, url }
     }
 
     /// The table has the rows of the file, and another run finds nothing to do.

@@ -93,7 +93,7 @@ fn what_lasts_ends_the_run_in_time_and_the_next_one_goes_on() {
         let ran = wired.project.run(&["run"]);
         let took = begun.elapsed();
         unavailable(&ran, &[says, &wired.postgres.address().to_string()]);
-        assert!((25..60).contains(&took.as_secs()), "{says}: {took:?}");
+        assert!((25..90).contains(&took.as_secs()), "{says}: {took:?}");
         wired.postgres.heal();
         wired.project.ok(&["run"]);
         wired.assert_equal(&second_day());
@@ -118,7 +118,8 @@ fn a_process_killed_while_it_sends_rows_loses_and_doubles_none() {
 
 #[test]
 fn a_slow_line_to_both_servers_only_takes_longer() {
-    let wired = Wired::new();
+    let mut wired = Wired::new();
+    wired.project.env("APP", &wired.url);
     for proxy in [&wired.postgres, &wired.s3] {
         proxy.slow(Duration::from_millis(5), Some(1_000_000));
     }
