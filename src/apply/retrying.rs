@@ -8,15 +8,20 @@ use hydrant_contract::{
     Target, TargetError,
 };
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
-/// Seven calls within about half a minute: long enough for a fail-over or a lock to pass, short enough that a run does
-/// not hold its lease for nothing; the scheduler's next run goes on anyway.
+/// How long a call is made again after it first failed: a restart or a lock passes meanwhile, and many a fail-over; a run that
+/// waited longer would hold its lease for nothing, and the scheduler's next run goes on anyway.
+const RETRY_FOR: Duration = Duration::from_secs(30);
+
+/// Waits of 0.2 s, 0.4 s, 0.8 s … 4 s, each lengthened at random by up to the same again, so that many runs that fail at once
+/// do not come back at once.
 fn policy() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(200))
-        .with_max_delay(Duration::from_secs(8))
+        .with_max_delay(Duration::from_secs(4))
         .with_factor(2.0)
-        .with_max_times(6)
+        .without_max_times()
         .with_jitter()
 }
 
@@ -33,8 +38,12 @@ impl Retrying {
     }
 
     async fn again<T, F: Future<Output = Result<T>>>(&self, call: impl FnMut() -> F) -> Result<T> {
+        // From the first failure, not from the first call: one that was long without an answer has a second chance.
+        let mut failed: Option<Instant> = None;
         call.retry(policy())
-            .when(|error: &TargetError| error.kind().is_transient())
+            .when(|error: &TargetError| {
+                error.kind().is_transient() && failed.get_or_insert_with(Instant::now).elapsed() < RETRY_FOR
+            })
             .notify(|error, delay| {
                 tracing::warn!(error = %error, kind = %error.kind(), delay_ms = delay.as_millis(), "the target failed, trying again");
             })

@@ -15,11 +15,13 @@ pub(super) const BYTES_MAX: usize = 16 << 20;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizing {
     rows: usize,
+    /// What even a small batch took: the round trips to a server that is far away.
+    fixed: Option<Duration>,
 }
 
 impl Sizing {
     pub(super) fn new() -> Self {
-        Self { rows: ROWS_FIRST }
+        Self { rows: ROWS_FIRST, fixed: None }
     }
 
     /// Rows of the next batch.
@@ -33,6 +35,12 @@ impl Sizing {
         if rows < self.rows / 2 && took < AIM {
             return;
         }
+        // Were the time of the round trips counted as the rows', batches would shrink to the smallest and only take longer in
+        // all. It shows when they have become small; time beyond the aim is the rows' in any case.
+        if rows <= 2 * ROWS_MIN {
+            self.fixed = Some(self.fixed.unwrap_or(AIM).min(took));
+        }
+        let took = took.saturating_sub(self.fixed.unwrap_or_default());
         let per_row = took.max(Duration::from_micros(1)).as_secs_f64() / rows.max(1) as f64;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let fitting = (AIM.as_secs_f64() / per_row) as usize;
@@ -58,6 +66,21 @@ mod tests {
                 "{row_us} µs a row: {} rows, not {wanted}",
                 sizing.rows()
             );
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_far_away_gets_no_tiny_batches() {
+        for (trips_ms, row_us) in [(480, 10), (900, 10), (2_000, 50)] {
+            let mut sizing = Sizing::new();
+            for _ in 0..40 {
+                let rows = sizing.rows();
+                sizing.learn(
+                    rows,
+                    Duration::from_millis(trips_ms) + Duration::from_micros(row_us * rows as u64),
+                );
+            }
+            assert!(sizing.rows() > 1_000 || trips_ms > 1_000, "{trips_ms} ms: {} rows", sizing.rows());
         }
     }
 

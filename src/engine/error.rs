@@ -211,7 +211,7 @@ impl From<LeaseError> for Failure {
     fn from(error: LeaseError) -> Self {
         match error {
             LeaseError::Store(error) => Self::Store(error),
-            LeaseError::Held(_) | LeaseError::Lost(_) => Self::Lease(error),
+            LeaseError::Held(_) | LeaseError::Lost(_) | LeaseError::Unrenewed { .. } => Self::Lease(error),
         }
     }
 }
@@ -263,7 +263,9 @@ impl Failure {
                 StoreError::Storage { source, .. } => match StorageErrorKind::of(source) {
                     StorageErrorKind::Denied => FailureKind::Denied,
                     StorageErrorKind::Missing | StorageErrorKind::Misconfigured => FailureKind::Wrong,
-                    StorageErrorKind::Unreachable | StorageErrorKind::Broken => FailureKind::Unavailable,
+                    StorageErrorKind::Unreachable | StorageErrorKind::Full | StorageErrorKind::Broken => {
+                        FailureKind::Unavailable
+                    }
                 },
                 StoreError::Scratch { .. } => FailureKind::Unavailable,
                 StoreError::Newer { .. } => FailureKind::Wrong,
@@ -271,7 +273,7 @@ impl Failure {
                 StoreError::Corrupt { .. } => FailureKind::Broken,
             },
             Self::Lease(LeaseError::Held(_) | LeaseError::Lost(_)) => FailureKind::Held,
-            Self::Lease(LeaseError::Store(_)) => FailureKind::Unavailable,
+            Self::Lease(LeaseError::Store(_) | LeaseError::Unrenewed { .. }) => FailureKind::Unavailable,
             Self::Source(error) => match error.kind {
                 SourceErrorKind::Query | SourceErrorKind::Missing => FailureKind::Wrong,
                 SourceErrorKind::Denied => FailureKind::Denied,
@@ -316,6 +318,11 @@ impl Failure {
                 StoreError::Storage { source: object_store::Error::NotFound { .. }, .. } => {
                     "create the bucket if it is not there; if an object that a manifest names is gone (by a lifecycle rule?), restore it, or give the sync another name to start afresh"
                 }
+                StoreError::Storage { source, .. }
+                    if StorageErrorKind::of(source) == StorageErrorKind::Full =>
+                {
+                    "make room where the store is; the next run goes on where this one stopped"
+                }
                 StoreError::Storage { .. } => {
                     "check that the store is reachable and that its credentials may read, write, list and delete there"
                 }
@@ -333,6 +340,9 @@ impl Failure {
             }
             Self::Lease(LeaseError::Lost(_)) => {
                 "this process was too slow or cut off from the store, and another one took over; nothing to do"
+            }
+            Self::Lease(LeaseError::Unrenewed { .. }) => {
+                "check that the store is reachable; the next run goes on where this one stopped"
             }
             Self::Lease(LeaseError::Store(_)) => {
                 "check that the store is reachable and that its credentials may read, write, list and delete there"

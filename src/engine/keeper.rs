@@ -4,9 +4,16 @@ use crate::{
     clock::Clock,
     store::{Lease, LeaseError, LeaseTimes, SyncStore},
 };
-use std::sync::Arc;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::{sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+
+/// How long a run that is over waits for the store to take its last words (that it failed, that the lease is free): they help,
+/// but nothing depends on them.
+pub(super) const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
 /// A lease that renews itself.
 pub(super) struct LeaseKeeper {
@@ -15,6 +22,8 @@ pub(super) struct LeaseKeeper {
     /// Cancelled when the lease is lost, or could not be renewed in time.
     pub(super) lost: CancellationToken,
     pub(super) epoch: u64,
+    /// Set before `lost` is cancelled, if it was not another process that took it.
+    unrenewed: Arc<OnceLock<(chrono::DateTime<chrono::Utc>, String)>>,
     renewing: JoinHandle<()>,
 }
 
@@ -28,8 +37,18 @@ impl LeaseKeeper {
         let epoch = lease.epoch();
         let lease = Arc::new(Mutex::new(lease));
         let lost = CancellationToken::new();
-        let renewing = tokio::spawn(renew(lease.clone(), clock.clone(), times, lost.clone()));
-        Ok(Self { lease, clock, lost, epoch, renewing })
+        let unrenewed = Arc::new(OnceLock::new());
+        let renewing =
+            tokio::spawn(renew(lease.clone(), clock.clone(), times, lost.clone(), unrenewed.clone()));
+        Ok(Self { lease, clock, lost, epoch, unrenewed, renewing })
+    }
+
+    /// Why the lease is no longer held.
+    pub(super) fn why_lost(&self) -> LeaseError {
+        match self.unrenewed.get() {
+            Some((stop_by, message)) => LeaseError::Unrenewed { stop_by: *stop_by, message: message.clone() },
+            None => LeaseError::Lost(self.epoch),
+        }
     }
 
     /// Gives the lease back. If that fails, it ends by itself.
@@ -41,16 +60,27 @@ impl LeaseKeeper {
             return;
         }
         let lease = self.lease.lock().await.clone();
-        if let Err(error) = lease.release(self.clock.now()).await {
-            tracing::warn!(%error, "the lease was not released, it ends by itself");
+        match tokio::time::timeout(LAST_WORDS_MAX, lease.release(self.clock.now())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the lease was not released, it ends by itself"),
+            Err(_) => {
+                tracing::warn!("the store does not answer: the lease was not released, it ends by itself")
+            }
         }
     }
 }
 
-async fn renew(lease: Arc<Mutex<Lease>>, clock: Arc<dyn Clock>, times: LeaseTimes, lost: CancellationToken) {
+async fn renew(
+    lease: Arc<Mutex<Lease>>,
+    clock: Arc<dyn Clock>,
+    times: LeaseTimes,
+    lost: CancellationToken,
+    unrenewed: Arc<OnceLock<(chrono::DateTime<chrono::Utc>, String)>>,
+) {
     let third = (times.term / 3).to_std().unwrap_or_default();
     // After a failure, try again soon: the store may be back, and there is little time.
     let mut wait = third;
+    let mut said = "the store did not answer".to_owned();
     loop {
         tokio::time::sleep(wait).await;
         let mut lease = lease.lock().await;
@@ -59,16 +89,22 @@ async fn renew(lease: Arc<Mutex<Lease>>, clock: Arc<dyn Clock>, times: LeaseTime
         // A store that does not answer must not keep this process from noticing that its time is over.
         let renewed = match tokio::time::timeout(left, lease.renew(clock.now())).await {
             Ok(renewed) => renewed,
-            Err(_) => Err(LeaseError::Lost(lease.epoch())),
+            Err(_) => Err(LeaseError::Unrenewed { stop_by, message: said.clone() }),
         };
         match renewed {
             Ok(()) => wait = third,
             Err(LeaseError::Store(error)) if clock.now() < stop_by => {
                 tracing::warn!(%error, %stop_by, "the lease could not be renewed, trying again");
                 wait = third / 5;
+                said = error.to_string();
             }
             Err(error) => {
                 tracing::error!(%error, "the lease is lost, stopping");
+                match error {
+                    LeaseError::Unrenewed { stop_by, message } => drop(unrenewed.set((stop_by, message))),
+                    LeaseError::Store(error) => drop(unrenewed.set((stop_by, error.to_string()))),
+                    LeaseError::Held(_) | LeaseError::Lost(_) => {}
+                }
                 return lost.cancel();
             }
         }

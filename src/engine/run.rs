@@ -1,6 +1,9 @@
 //! A lease, the work that is done under it, and its release.
 
-use super::{Env, FailedAttempt, Failure, RunError, RunOptions, RunReport, Step, held::Held, origin::Origin};
+use super::{
+    Env, FailedAttempt, Failure, RunError, RunOptions, RunReport, Step, held::Held, keeper::LAST_WORDS_MAX,
+    origin::Origin,
+};
 use crate::{
     store::{FORMAT, LeaseError},
     sync::SyncSpec,
@@ -25,18 +28,27 @@ pub(super) async fn under_lease<T>(
         step: Step::Start,
         failure: Box::new(error.into()),
     })?;
-    let outcome = work(&mut held).await;
+    // Whatever it waits for (a store that does not answer, say): without the lease it ends, as by a kill.
+    let lost = held.keeper.lost.clone();
+    let outcome = tokio::select! {
+        outcome = work(&mut held) => outcome,
+        () = lost.cancelled() => Err(Failure::Lease(LeaseError::Lost(0))),
+    };
     let epoch = held.epoch();
     let outcome = outcome.map_err(|failure| {
-        // The apply loop cannot know the epoch that was lost.
+        // Who notices that it is lost need not know why.
         let failure = match failure {
-            Failure::Lease(LeaseError::Lost(_)) => Failure::Lease(LeaseError::Lost(epoch)),
+            Failure::Lease(LeaseError::Lost(_)) => Failure::Lease(held.keeper.why_lost()),
             other => other,
         };
         RunError { sync: sync.name.clone(), run: Some(epoch), step: held.step(), failure: Box::new(failure) }
     });
-    if let Err(error) = &outcome {
-        held.tidy().await;
+    if let Err(error) = &outcome
+        && !matches!(*error.failure, Failure::Lease(LeaseError::Unrenewed { .. }))
+    {
+        if tokio::time::timeout(LAST_WORDS_MAX, held.tidy()).await.is_err() {
+            tracing::debug!("left behind: the store is slow");
+        }
         note_failure(env, error, epoch).await;
     }
     held.release().await;
@@ -53,7 +65,10 @@ async fn note_failure(env: &Env, error: &RunError, run: u64) {
         message: error.failure.to_string(),
     };
     let Ok(bytes) = serde_json::to_vec_pretty(&attempt) else { return };
-    if let Err(error) = env.store.put(&env.store.names().run(run).report(), bytes).await {
-        tracing::warn!(%error, "the failure could not be noted in the store");
+    let path = env.store.names().run(run).report();
+    match tokio::time::timeout(LAST_WORDS_MAX, env.store.put(&path, bytes)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the failure could not be noted in the store"),
+        Err(_) => tracing::warn!("the store does not answer: the failure could not be noted there"),
     }
 }

@@ -1,6 +1,6 @@
 //! Clients of the three vendors: how long they try, and which options they take.
 
-use super::StorageError;
+use super::{StorageError, patience::Patient};
 use crate::config::StorageOptions;
 use object_store::{
     BackoffConfig, ObjectStore, RetryConfig,
@@ -15,12 +15,13 @@ use url::Url;
 /// second; after five seconds nobody is there.
 const CONNECT_TIMEOUT: &str = "5s";
 
-/// How long one request may take, with its body: enough for a row group of 100 MB at 2 MB/s, and short enough that a
-/// server which accepts and never answers is noticed within the lease of a run.
-const REQUEST_TIMEOUT: &str = "50s";
+/// How long one request may take, with its body, however steadily its bytes trickle. Where nothing moves, it is given up long
+/// before ([`Patient`]).
+const REQUEST_TIMEOUT: &str = "300s";
 
 /// How long a request is tried again after the first attempt began: longer than the throttling and restarts that object
-/// storage shows in normal operation, short enough that a wrong endpoint is reported while somebody still looks.
+/// storage shows in normal operation, short enough that a wrong endpoint is reported while somebody still looks, and that
+/// the failure of a renewal is known before the lease ends.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// At most so many tries more; with the waits below they fill [`RETRY_TIMEOUT`].
@@ -63,7 +64,7 @@ const VENDORS: [&str; 3] = ["aws_", "google_", "azure_"];
 
 pub(super) fn s3(base: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>, StorageError> {
     build(base, options, |options| {
-        let builder = AmazonS3Builder::from_env().with_retry(retry(options)?);
+        let builder = AmazonS3Builder::from_env().with_retry(retry(options)?).with_http_connector(Patient);
         let builder = with_options(builder, "AWS_", options, AmazonS3Builder::with_config)?;
         // An endpoint that says http:// is meant: the vendors' tools take it as it is.
         let plain =
@@ -76,7 +77,8 @@ pub(super) fn s3(base: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectS
 
 pub(super) fn gcs(base: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>, StorageError> {
     build(base, options, |options| {
-        let builder = GoogleCloudStorageBuilder::from_env().with_retry(retry(options)?);
+        let builder =
+            GoogleCloudStorageBuilder::from_env().with_retry(retry(options)?).with_http_connector(Patient);
         let builder = with_options(builder, "GOOGLE_", options, GoogleCloudStorageBuilder::with_config)?;
         let plain =
             builder.get_config_value(&GoogleConfigKey::BaseUrl).is_some_and(|e| e.starts_with("http://"));
@@ -88,7 +90,8 @@ pub(super) fn gcs(base: &Url, options: &StorageOptions) -> Result<Arc<dyn Object
 
 pub(super) fn azure(base: &Url, options: &StorageOptions) -> Result<Arc<dyn ObjectStore>, StorageError> {
     build(base, options, |options| {
-        let builder = MicrosoftAzureBuilder::from_env().with_retry(retry(options)?);
+        let builder =
+            MicrosoftAzureBuilder::from_env().with_retry(retry(options)?).with_http_connector(Patient);
         let builder = with_options(builder, "AZURE_", options, MicrosoftAzureBuilder::with_config)?;
         let plain =
             builder.get_config_value(&AzureConfigKey::Endpoint).is_some_and(|e| e.starts_with("http://"));

@@ -23,6 +23,8 @@ pub enum StorageErrorKind {
     Denied,
     /// The server cannot be reached or did not answer in time; try again later.
     Unreachable,
+    /// There is no room left, or no more of it is allowed.
+    Full,
     /// Anything else.
     Broken,
 }
@@ -65,7 +67,12 @@ fn of_causes(error: &object_store::Error) -> Option<StorageErrorKind> {
         }
         if let Some(io) = error.downcast_ref::<io::Error>() {
             match io.kind() {
-                io::ErrorKind::PermissionDenied => return Some(StorageErrorKind::Denied),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    return Some(StorageErrorKind::Denied);
+                }
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    return Some(StorageErrorKind::Full);
+                }
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                     return Some(StorageErrorKind::Missing);
                 }
@@ -104,7 +111,9 @@ fn explain(kind: StorageErrorKind, error: &object_store::Error) -> String {
     }
     match kind {
         StorageErrorKind::Missing => "it is not there".to_owned(),
-        StorageErrorKind::Denied | StorageErrorKind::Unreachable => innermost.to_string(),
+        StorageErrorKind::Denied | StorageErrorKind::Unreachable | StorageErrorKind::Full => {
+            innermost.to_string()
+        }
         StorageErrorKind::Misconfigured | StorageErrorKind::Broken => text,
     }
 }
@@ -127,6 +136,7 @@ mod tests {
         for (error, kind) in [
             (generic(io::Error::from(io::ErrorKind::PermissionDenied)), StorageErrorKind::Denied),
             (generic(io::Error::from(io::ErrorKind::NotFound)), StorageErrorKind::Missing),
+            (generic(io::Error::from(io::ErrorKind::StorageFull)), StorageErrorKind::Full),
             (generic("Server returned non-2xx status code: 503 Slow Down"), StorageErrorKind::Unreachable),
             (generic("Server returned non-2xx status code: 404 Not Found"), StorageErrorKind::Missing),
             (generic("Server returned non-2xx status code: 400 Bad Request"), StorageErrorKind::Broken),

@@ -2,6 +2,7 @@
 
 mod client;
 mod error;
+mod patience;
 
 pub use error::{StorageError, StorageErrorKind};
 

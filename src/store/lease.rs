@@ -60,6 +60,14 @@ pub enum LeaseError {
     /// It was ours, and another process has taken it.
     #[error("the lease of epoch {0} was lost to another process")]
     Lost(u64),
+    /// It was ours, and the store could not be reached for so long that another process may take it now.
+    #[error("the lease could not be renewed, and this process had to stop by {}: {message}", .stop_by.format("%F %T UTC"))]
+    Unrenewed {
+        /// When a holder must have stopped.
+        stop_by: DateTime<Utc>,
+        /// What kept it from being renewed.
+        message: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

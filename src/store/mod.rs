@@ -28,7 +28,11 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
 use serde::{Serialize, de::DeserializeOwned};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// How often, and after what pause, an object is created again that the storage says is there and does not show.
+const CONFLICTS_MAX: u32 = 20;
+const CONFLICT_WAIT: Duration = Duration::from_millis(250);
 
 /// The state of one sync in the store.
 #[derive(Clone, Debug)]
@@ -64,14 +68,28 @@ impl SyncStore {
     /// own bytes there counts as having written them, so `value` must hold something that only this writer writes.
     pub async fn create<T: Serialize + Sync>(&self, path: &Path, value: &T) -> Result<(), StoreError> {
         let bytes = Bytes::from(serde_json::to_vec_pretty(value).map_err(|e| StoreError::corrupt(path, e))?);
-        let options = PutOptions::from(PutMode::Create);
-        match self.objects.put_opts(path, bytes.clone().into(), options).await {
-            Ok(_) => Ok(()),
-            Err(object_store::Error::AlreadyExists { .. }) => match self.get(path).await? == bytes {
-                true => Ok(()),
-                false => Err(StoreError::Taken { path: path.clone() }),
-            },
-            Err(source) => Err(StoreError::Storage { doing: "creating", path: path.clone(), source }),
+        let mut attempts = 0;
+        loop {
+            let options = PutOptions::from(PutMode::Create);
+            match self.objects.put_opts(path, bytes.clone().into(), options).await {
+                Ok(_) => return Ok(()),
+                Err(object_store::Error::AlreadyExists { .. }) => {}
+                Err(source) => {
+                    return Err(StoreError::Storage { doing: "creating", path: path.clone(), source });
+                }
+            }
+            attempts += 1;
+            match self.get(path).await {
+                Ok(there) if there == bytes => return Ok(()),
+                Ok(_) => return Err(StoreError::Taken { path: path.clone() }),
+                // S3 says "conflict" while another put of the same object is under way, and has not decided yet.
+                Err(StoreError::Storage { source: object_store::Error::NotFound { .. }, .. })
+                    if attempts < CONFLICTS_MAX =>
+                {
+                    tokio::time::sleep(CONFLICT_WAIT).await;
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 

@@ -13,6 +13,8 @@ mod kill;
 mod modes;
 mod output;
 mod pains;
+#[path = "../support/proxy.rs"]
+mod proxy;
 mod quickstart;
 mod races;
 mod secrets;
@@ -21,3 +23,4 @@ mod state;
 mod types;
 mod unchanged;
 mod unique;
+mod wire;

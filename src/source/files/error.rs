@@ -37,7 +37,9 @@ impl From<StorageErrorKind> for SourceErrorKind {
             StorageErrorKind::Missing => Self::Missing,
             StorageErrorKind::Denied => Self::Denied,
             StorageErrorKind::Unreachable => Self::Unreachable,
-            StorageErrorKind::Misconfigured | StorageErrorKind::Broken => Self::Broken,
+            StorageErrorKind::Misconfigured | StorageErrorKind::Full | StorageErrorKind::Broken => {
+                Self::Broken
+            }
         }
     }
 }

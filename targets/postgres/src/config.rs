@@ -2,6 +2,7 @@
 
 use crate::{
     conninfo,
+    timeouts::Timeouts,
     tls::{RootCertificates, SslMode, TlsSettings},
 };
 use hydrant_contract::{ErrorKind, Result, TargetError};
@@ -19,14 +20,15 @@ pub struct Settings {
 }
 
 /// How long data may stay unacknowledged before the connection counts as broken. Keepalives are not sent meanwhile, and the
-/// kernel alone would go on for a quarter of an hour.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(60);
+/// kernel alone would go on for a quarter of an hour. A machine that is gone is noticed before the lease of the run ends.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
 /// libpq waits for ever by default; a run should rather say soon that the server does not answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A firewall that forgets idle connections does so after minutes; the system's own default is two hours.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// A firewall that forgets idle connections does so after minutes, and a machine that dies while its answer is waited for
+/// shall be noticed within one; the system's own default is two hours.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 5;
 const DEFAULT_PORT: u16 = 5432;
 
@@ -41,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) dbname: String,
     /// How long one attempt on one address may take, from the first packet until the session is ready.
     pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) timeouts: Timeouts,
     pub(crate) tls: TlsSettings,
 }
 
@@ -99,6 +102,7 @@ struct Typed {
     sslmode: Option<String>,
     sslrootcert: Option<String>,
     timeout: Option<Duration>,
+    timeouts: Timeouts,
     direct: bool,
 }
 
@@ -134,7 +138,8 @@ fn read(settings: &Settings) -> std::result::Result<Config, String> {
         tls.direct = true;
     }
     let hosts = hosts(&typed)?;
-    Ok(Config { base, hosts, user, dbname, connect_timeout: typed.timeout, tls })
+    let (connect_timeout, timeouts) = (typed.timeout, typed.timeouts);
+    Ok(Config { base, hosts, user, dbname, connect_timeout, timeouts, tls })
 }
 
 fn parameter(
@@ -161,6 +166,7 @@ fn parameter(
             typed.application_name.get_or_insert(value);
         }
         "options" => {
+            typed.timeouts = Timeouts::of_options(&value)?;
             base.options(value);
         }
         "connect_timeout" => {

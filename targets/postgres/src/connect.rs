@@ -3,14 +3,17 @@
 use crate::{
     classify,
     config::{Config, Host},
+    timeouts::Timeouts,
     tls::{self, SslMode},
 };
 use hydrant_contract::{ErrorKind, Result, TargetError};
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
-use tokio_postgres::Client;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Connections beyond this many are closed when their call ends; as many syncs as run at a time come back for theirs.
@@ -27,6 +30,41 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     /// Which host it reached, for messages.
     pub(crate) place: Arc<str>,
+    /// Carries bytes between the client and the server.
+    carrier: JoinHandle<std::result::Result<(), Error>>,
+    /// How long the server was silent, if that is why the connection was given up.
+    silent: OnceLock<Duration>,
+}
+
+impl Connection {
+    /// Waits for an answer, at most so long. Then the connection is given up, and the call fails as by a broken one.
+    pub(crate) async fn answer<T>(
+        &self,
+        limit: Option<Duration>,
+        call: impl Future<Output = std::result::Result<T, Error>>,
+    ) -> std::result::Result<T, Error> {
+        let Some(limit) = limit else { return call.await };
+        tokio::pin!(call);
+        tokio::select! {
+            answer = &mut call => return answer,
+            () = tokio::time::sleep(limit) => {}
+        }
+        self.silent.get_or_init(|| limit);
+        self.carrier.abort();
+        call.await
+    }
+
+    /// The error of a statement, met while doing something.
+    pub(crate) fn error(&self, doing: &str, error: Error) -> TargetError {
+        let doing = format!("{doing} on {}", self.place);
+        match self.silent.get() {
+            Some(limit) => {
+                let message = format!("no answer within {} s", limit.as_secs());
+                TargetError::new(ErrorKind::Unreachable, doing, message).with_source(error)
+            }
+            None => classify::error(doing, error),
+        }
+    }
 }
 
 /// How one attempt talks to the server.
@@ -55,6 +93,11 @@ impl Connector {
     /// Where it connects to, as messages name it.
     pub(crate) fn place(&self) -> String {
         self.config.place()
+    }
+
+    /// How long its transactions may take.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.config.timeouts
     }
 
     /// An idle connection that is not known to be broken.
@@ -166,12 +209,11 @@ impl Connector {
             Talk::TlsOrPlain => Driver::Prefer,
             Talk::Tls => Driver::Require,
         });
-        let client = if talk == Talk::Plain {
+        let (client, carrier) = if talk == Talk::Plain {
             let connecting = driver.connect(tokio_postgres::NoTls);
             let (client, connection) =
                 self.in_time(connecting, doing).await?.map_err(|e| failed(doing, e, talk))?;
-            tokio::spawn(connection);
-            client
+            (client, tokio::spawn(connection))
         } else {
             let settings = self.config.tls.clone();
             let read = tokio::task::spawn_blocking(move || tls::client_config(&settings)).await;
@@ -183,10 +225,9 @@ impl Connector {
             let connecting = driver.connect(MakeRustlsConnect::new(config));
             let (client, connection) =
                 self.in_time(connecting, doing).await?.map_err(|e| failed(doing, e, talk))?;
-            tokio::spawn(connection);
-            client
+            (client, tokio::spawn(connection))
         };
-        Ok(Connection { client, place: place.into() })
+        Ok(Connection { client, place: place.into(), carrier, silent: OnceLock::new() })
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = T>, doing: &str) -> std::result::Result<T, Failed> {

@@ -22,24 +22,25 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
 /// A COPY in progress. Dropped before the end, it fails on the server.
-struct Copy {
+struct Copy<'t> {
+    tx: &'t Transaction<'t>,
     sink: Pin<Box<CopyInSink<Bytes>>>,
     buffer: BytesMut,
 }
 
-impl Copy {
-    async fn begin(tx: &Transaction<'_>, sql: &str) -> Result<Self, Error> {
-        let sink = Box::pin(tx.client().copy_in(sql).await?);
+impl<'t> Copy<'t> {
+    async fn begin(tx: &'t Transaction<'_>, sql: &str) -> Result<Self, Error> {
+        let sink = Box::pin(tx.answer(tx.client().copy_in(sql)).await?);
         let mut buffer = BytesMut::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
         buffer.put_slice(HEADER);
-        Ok(Self { sink, buffer })
+        Ok(Self { tx, sink, buffer })
     }
 
     /// Sends what has gathered, if it is enough.
     async fn send(&mut self) -> Result<(), Error> {
         if self.buffer.len() >= CHUNK_BYTES {
             let chunk = self.buffer.split().freeze();
-            self.sink.feed(chunk).await?;
+            self.tx.answer(self.sink.feed(chunk)).await?;
             self.buffer.reserve(CHUNK_BYTES + CHUNK_BYTES / 8);
         }
         Ok(())
@@ -48,8 +49,11 @@ impl Copy {
     /// Ends it and returns how many rows the server counted.
     async fn end(mut self) -> Result<u64, Error> {
         self.buffer.put_i16(-1);
-        self.sink.feed(self.buffer.freeze()).await?;
-        self.sink.as_mut().finish().await
+        let end = async {
+            self.sink.feed(self.buffer.freeze()).await?;
+            self.sink.as_mut().finish().await
+        };
+        self.tx.answer(end).await
     }
 }
 

@@ -21,6 +21,7 @@ mod copy;
 mod decode;
 mod encode;
 mod grants;
+mod holders;
 mod inspect;
 mod limits;
 mod name;
@@ -30,6 +31,7 @@ mod read;
 mod scan;
 mod search;
 mod statement;
+mod timeouts;
 mod tls;
 mod transaction;
 mod unique;
@@ -61,7 +63,8 @@ pub struct PostgresTarget {
     wrong_beliefs: Mutex<HashMap<String, u64>>,
 }
 
-/// How long a call may take in all: longer than the search for refused rows may ([`careful`]), let alone a batch.
+/// How long a call of many statements may take in all: longer than the search for refused rows may ([`careful`]), let alone
+/// a batch. The server ends a single statement before ([`timeouts`]), and silence is noticed by each of them.
 const CALL_MAX: Duration = Duration::from_secs(180);
 
 impl PostgresTarget {
@@ -75,12 +78,12 @@ impl PostgresTarget {
         Ok(Self { connector, wrong_beliefs: Mutex::default() })
     }
 
-    /// The server's own time limits end what it knows of; this one ends the wait for a server that is silent (behind a
-    /// load balancer that keeps acknowledging, say). The dropped connection rolls back.
+    /// Ends a call that goes on and on although every statement ends in time. The dropped connection rolls back.
     async fn in_time<T>(&self, doing: &str, call: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::time::timeout(CALL_MAX, call).await.unwrap_or_else(|_| {
+        let limit = CALL_MAX.max(self.connector.timeouts().statement * 3);
+        tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
             let doing = format!("{doing} on {}", self.connector.place());
-            let message = format!("no answer within {} s", CALL_MAX.as_secs());
+            let message = format!("not done within {} s", limit.as_secs());
             Err(TargetError::new(ErrorKind::Unreachable, doing, message))
         })
     }
@@ -128,6 +131,7 @@ impl Target for PostgresTarget {
         self.in_time(&doing, async {
             let tx = self.begin(doing.clone()).await?;
             let outcome = inspect::inspect(&tx, spec).await;
+            let outcome = holders::named(&tx, Some(&spec.table), outcome).await;
             tx.finish(outcome).await
         })
         .await
@@ -144,6 +148,7 @@ impl Target for PostgresTarget {
         self.in_time(&doing, async {
             let tx = self.begin(doing.clone()).await?;
             let outcome = own::claim(&tx, sync, epoch).await;
+            let outcome = holders::named(&tx, None, outcome).await;
             tx.finish(outcome).await
         })
         .await
@@ -156,6 +161,7 @@ impl Target for PostgresTarget {
         let written = self.in_time(&doing, async {
             let tx = self.begin(doing.clone()).await?;
             let outcome = apply(&tx, batch, believes).await;
+            let outcome = holders::named(&tx, Some(&batch.spec.table), outcome).await;
             tx.finish(outcome).await
         });
         let written = written.await?;

@@ -1,8 +1,8 @@
 //! One call, one connection, one transaction; nothing outlives it, so that a pooler may stand in between.
 
 use crate::{
-    classify,
     connect::{Connection, Connector},
+    timeouts::Timeouts,
 };
 use hydrant_contract::{ErrorKind, Result, TargetError};
 use tokio_postgres::{
@@ -10,10 +10,6 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-/// How long a statement waits for a lock before it gives up. Others queue behind a waiting writer, so it is short.
-const LOCK_TIMEOUT: &str = "5s";
-/// How long a statement may run. Batches are sized to take a second or so; past this, something is wrong.
-const STATEMENT_TIMEOUT: &str = "60s";
 /// How long the server keeps the locks of a transaction whose client fell silent (its machine died, say).
 const IDLE_TIMEOUT: &str = "60s";
 
@@ -34,17 +30,20 @@ impl<'c> Transaction<'c> {
     /// A commit must outlast a crash of the server, because the store counts on it: `synchronous_commit` is not left off.
     pub(crate) async fn begin(connector: &'c Connector, doing: String) -> Result<Self> {
         // With row security off, a policy that would hide rows is an error rather than a silent difference.
+        let Timeouts { lock, statement } = connector.timeouts();
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
-             SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; \
+             SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
              SET LOCAL idle_in_transaction_session_timeout = '{IDLE_TIMEOUT}'; SET LOCAL row_security = off; \
-             SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; {PINNED}"
+             SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; {PINNED}",
+            lock.as_millis(),
+            statement.as_millis(),
         );
         if let Some(connection) = connector.take_idle() {
-            match connection.client.batch_execute(&begin).await {
+            match begun(&connection, &begin).await {
                 Ok(()) => return Ok(Self { connection, connector, doing }),
                 Err(e) => {
-                    let error = classify::error(format!("{doing} on {}", connection.place), e);
+                    let error = connection.error(&doing, e);
                     // The server closed it, a restart or a failover say; what another one says counts.
                     if error.kind() != ErrorKind::Unreachable {
                         return Err(error);
@@ -53,16 +52,21 @@ impl<'c> Transaction<'c> {
             }
         }
         let connection = connector.open().await?;
-        match connection.client.batch_execute(&begin).await {
+        match begun(&connection, &begin).await {
             Ok(()) => Ok(Self { connection, connector, doing }),
-            Err(e) => Err(classify::error(format!("{doing} on {}", connection.place), e)),
+            Err(e) => Err(connection.error(&doing, e)),
         }
     }
 
     /// Commits or rolls back, as the outcome of the work says.
     pub(crate) async fn finish<T>(self, outcome: Result<T>) -> Result<T> {
-        let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        match (self.connection.client.batch_execute(end).await, outcome) {
+        // A commit may wait for a standby, which the server sets no limit to.
+        let (end, limit) = match outcome {
+            Ok(_) => ("COMMIT", self.connector.timeouts().answer()),
+            Err(_) => ("ROLLBACK", Some(Timeouts::trifle())),
+        };
+        let ended = self.connection.answer(limit, self.connection.client.batch_execute(end)).await;
+        match (ended, outcome) {
             (Ok(()), outcome) => {
                 // After a failure the next attempt opens another connection, and with several hosts perhaps to another
                 // server: this one may have become read-only.
@@ -72,13 +76,14 @@ impl<'c> Transaction<'c> {
                 outcome
             }
             (Err(_), Err(first)) => Err(first),
+            // The answer may be lost and the work done: the same batch again finds that out.
             (Err(e), Ok(_)) => Err(self.error(e)),
         }
     }
 
     /// The error of a statement, with what was going on and where.
     pub(crate) fn error(&self, error: tokio_postgres::Error) -> TargetError {
-        classify::error(self.context(), error)
+        self.connection.error(&self.doing, error)
     }
 
     /// What is going on and where.
@@ -94,9 +99,17 @@ impl<'c> Transaction<'c> {
         &self.connection.client
     }
 
+    /// Waits for an answer as long as a statement may take. Silence beyond that breaks the connection.
+    pub(crate) async fn answer<T>(
+        &self,
+        call: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> std::result::Result<T, tokio_postgres::Error> {
+        self.connection.answer(self.connector.timeouts().answer(), call).await
+    }
+
     /// Runs statements that return nothing, in one round trip.
     pub(crate) async fn run(&self, sql: &str) -> std::result::Result<(), tokio_postgres::Error> {
-        self.connection.client.batch_execute(sql).await
+        self.answer(self.connection.client.batch_execute(sql)).await
     }
 
     /// Runs a query. It must return columns of built-in types only: for others the driver would prepare statements of
@@ -106,7 +119,7 @@ impl<'c> Transaction<'c> {
         sql: &str,
         parameters: &[Parameter<'_>],
     ) -> std::result::Result<Vec<Row>, tokio_postgres::Error> {
-        self.connection.client.query_typed(sql, parameters).await
+        self.answer(self.connection.client.query_typed(sql, parameters)).await
     }
 
     /// Runs a statement and returns the number of rows it touched.
@@ -115,8 +128,12 @@ impl<'c> Transaction<'c> {
         sql: &str,
         parameters: &[Parameter<'_>],
     ) -> std::result::Result<u64, tokio_postgres::Error> {
-        self.connection.client.execute_typed(sql, parameters).await
+        self.answer(self.connection.client.execute_typed(sql, parameters)).await
     }
+}
+
+async fn begun(connection: &Connection, begin: &str) -> std::result::Result<(), tokio_postgres::Error> {
+    connection.answer(Some(Timeouts::trifle()), connection.client.batch_execute(begin)).await
 }
 
 /// hydrant's own statements find nothing but the catalog: no function or operator of the same name can be put in front.
