@@ -6,7 +6,7 @@ use crate::{
     guard::{Finding, Then},
 };
 
-/// One line a finding, and how to let it pass. `would` is for a plan.
+/// One line a finding, and how to let all that is held back pass at once. `would` is for a plan.
 pub(super) fn show(sync: &str, counts: &Counts, findings: &[Finding], would: bool) {
     for finding in findings {
         let done = match (finding.then, would) {
@@ -16,10 +16,13 @@ pub(super) fn show(sync: &str, counts: &Counts, findings: &[Finding], would: boo
             (Then::Stop | Then::Off, _) => "a run would stop".to_owned(),
         };
         anstream::println!("{WARN}{sync}: {done}{WARN:#}: {}", finding.reason);
-        if finding.then != Then::Warn {
-            let command = format!("hydrant run {sync} --approve {}", finding.approve);
-            anstream::println!("{DIM}  if that is right:{DIM:#} {BOLD}{command}{BOLD:#}");
-        }
+    }
+    // Together: what one rule lets pass, another one would hold.
+    let approvals: Vec<&str> =
+        findings.iter().filter(|f| f.then != Then::Warn).map(|f| f.approve.as_str()).collect();
+    if !approvals.is_empty() {
+        let command = format!("hydrant run {sync} --approve {}", approvals.join(","));
+        anstream::println!("{DIM}  if that is right:{DIM:#} {BOLD}{command}{BOLD:#}");
     }
 }
 

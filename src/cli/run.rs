@@ -60,6 +60,8 @@ impl Run {
         let syncs = in_order(&self.syncs.choose(&config)?);
         let registry = registry(&config)?;
         let approved = self.approve.into_iter().fold(Approvals::default(), Approvals::and);
+        // Who sends every row again has asked for as many updates.
+        let approved = if self.resend { approved.any_changes() } else { approved };
         let options = RunOptions { approved, resend: self.resend };
         let mut outcomes: Vec<Outcome> = Vec::new();
         // Those that were not published, and what became of them.

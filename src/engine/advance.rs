@@ -13,12 +13,12 @@ use super::{
 use crate::{
     apply::Job,
     fingerprint::Scheme,
-    guard::{Figures, Finding, Hold, judge},
+    guard::{Figures, Finding, Hold, Rule, Then, judge},
     point::Point,
     spill::Fingerprinted,
-    store::{Commit, FORMAT, History, LeaseError, Published, RejectRecord, Sealed, StoreError},
+    store::{Commit, FORMAT, History, Kind, LeaseError, Published, RejectRecord, Sealed, StoreError},
 };
-use hydrant_contract::{Checkpoint, TableSpec};
+use hydrant_contract::{Checkpoint, Shape, TableSpec};
 use std::sync::Arc;
 
 /// What a run found to do.
@@ -78,6 +78,8 @@ impl Held<'_> {
 
         self.enter(Step::Seal);
         self.go_on()?;
+        let last = history.published.as_ref().map(|(sealed, _)| sealed);
+        let columns_before = columns_before(kind, &findings, last);
         let sealed = Sealed {
             format: FORMAT,
             hydrant: env!("CARGO_PKG_VERSION").to_owned(),
@@ -94,6 +96,7 @@ impl Held<'_> {
             index: compared.index,
             changes: compared.changes,
             findings,
+            columns_before,
             withheld: None,
             resend: self.options.resend,
             null_keys: null_keys.len() as u64,
@@ -271,6 +274,18 @@ impl Held<'_> {
     }
 }
 
+/// The columns that the table's rows stay written by, where the guard holds a run with others back. Without this the next
+/// run would find the same columns in the last one, and let everything pass.
+fn columns_before(kind: Kind, findings: &[Finding], last: Option<&Sealed>) -> Option<Shape> {
+    let are_held = findings.iter().any(|f| f.rule == Rule::Schema && f.then == Then::Withhold);
+    match kind {
+        Kind::Query if are_held => last.map(|sealed| sealed.columns().clone()),
+        // The last export once more: what is held back of it still is.
+        Kind::Retry | Kind::Repair => last.and_then(|sealed| sealed.columns_before.clone()),
+        Kind::Query | Kind::Rollback { .. } | Kind::Adopt => None,
+    }
+}
+
 /// What the guard looks at. `last` is the run whose export this one is measured against.
 pub(super) fn figures(base: &Base, compared: &Compared, last: Option<&Sealed>, spec: &TableSpec) -> Figures {
     Figures {
@@ -282,6 +297,6 @@ pub(super) fn figures(base: &Base, compared: &Compared, last: Option<&Sealed>, s
         deletes: compared.changes.deletes,
         unchanged: compared.changes.unchanged,
         key_columns: spec.shape.key().to_vec(),
-        drift: last.map_or_else(Vec::new, |sealed| drift(&sealed.spec.shape, &spec.shape)),
+        drift: last.map_or_else(Vec::new, |sealed| drift(sealed.columns(), &spec.shape)),
     }
 }

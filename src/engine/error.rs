@@ -101,9 +101,9 @@ pub enum Failure {
         rows: Vec<String>,
     },
     /// The guard stopped the run.
-    #[error("the guard stopped the run: {}", .findings.iter().map(|f| f.reason.as_str()).collect::<Vec<_>>().join("; "))]
+    #[error("the guard stopped the run: {}", .findings.iter().map(|f| format!("{} (--approve {})", f.reason, f.approve)).collect::<Vec<_>>().join("; "))]
     Guard {
-        /// The rules that stopped it.
+        /// What it found: the rules that stopped the run, and those that would hold something back if it went on.
         findings: Vec<Finding>,
     },
     /// More rows were refused than the sync allows.

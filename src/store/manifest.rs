@@ -7,7 +7,7 @@ use crate::{
     guard::{Finding, Hold, Rule, Then},
 };
 use chrono::{DateTime, Utc};
-use hydrant_contract::TableSpec;
+use hydrant_contract::{Shape, TableSpec};
 use serde::{Deserialize, Serialize};
 
 /// Format of everything in the store. A store with a higher one is refused, a lower one is read.
@@ -50,6 +50,10 @@ pub struct Sealed {
     /// What the guard found: warnings, and why changes are held.
     #[serde(default)]
     pub findings: Vec<Finding>,
+    /// The columns that the table's rows were written by, if those of this run are held back until somebody approves
+    /// them: the next run is compared with these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns_before: Option<Shape>,
     /// Format 1: why the deletes of the change set are not applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) withheld: Option<Withheld>,
@@ -250,6 +254,11 @@ impl Sealed {
             self.findings.push(Finding { rule: Rule::Deletes, then: Then::Withhold, reason, approve });
         }
         self
+    }
+
+    /// The columns that the table's rows were written by.
+    pub fn columns(&self) -> &Shape {
+        self.columns_before.as_ref().unwrap_or(&self.spec.shape)
     }
 
     /// Why changes were held back, in words.

@@ -69,15 +69,23 @@ impl Project {
 
     /// One sync named `items`, from `items.csv` into the table `items`, with these settings.
     pub(crate) fn sync(&self, settings: &str) {
-        let target = &self.environment["TARGET"];
         let settings = settings.replace('\n', "\n    ");
+        self.syncs(
+            "items: items.csv",
+            &format!("  items:\n    source: lake\n    model: items.sql\n    target: app\n    table: items\n    {settings}\n"),
+        );
+    }
+
+    /// These syncs, over these tables of files.
+    pub(crate) fn syncs(&self, tables: &str, syncs: &str) {
+        let target = &self.environment["TARGET"];
         self.write(
             "hydrant.yml",
             &format!(
                 "store: ./store\n\
-                 sources:\n  lake: {{ type: files, tables: {{ items: items.csv }} }}\n\
+                 sources:\n  lake: {{ type: files, tables: {{ {tables} }} }}\n\
                  targets:\n  app: {target}\n\
-                 syncs:\n  items:\n    source: lake\n    model: items.sql\n    target: app\n    table: items\n    {settings}\n"
+                 syncs:\n{syncs}"
             ),
         );
     }

@@ -11,6 +11,7 @@ mod guard;
 mod harness;
 mod kill;
 mod modes;
+mod order;
 mod output;
 mod pains;
 #[path = "../support/proxy.rs"]
