@@ -27,7 +27,7 @@ use hydrant_contract::{Applied, Checkpoint, Freshness, Mode, Target, TargetError
 use pieces::{Gathered, Piece, Pieces};
 use roaring::RoaringTreemap;
 use sizing::Sizing;
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use unit::Unit;
 
@@ -132,7 +132,7 @@ impl Job<'_> {
                 Mode::Update => unit.leave_out_absent(self.target).await?,
                 Mode::Mirror | Mode::Upsert | Mode::Insert => Vec::new(),
             };
-            let started = Instant::now();
+            let started = tokio::time::Instant::now();
             let applied = self.send(&unit).await?;
             sizing.learn(rows, started.elapsed());
             if !unit.batch.is_empty() {

@@ -1,0 +1,137 @@
+//! The promise, asked after every run that says it succeeded: the target's rows equal the query's rows.
+
+use super::{
+    faults::Clocks,
+    process::Process,
+    source::Content,
+    world::{APPLICATION, Held, Row, World},
+};
+use hydrant::{
+    engine::{Failure, RunError, RunReport},
+    store::{LeaseError, StoreError},
+};
+use hydrant_contract::{Deletes, ErrorKind, Mode};
+use std::{collections::BTreeSet, sync::atomic::Ordering};
+
+/// After a run that succeeded: what the target holds, against the rows that this run saw.
+pub(super) fn holds(process: &Process, report: &RunReport) {
+    let world = &process.world;
+    let (newer, refused, ever) = {
+        let ledger = world.lock(&world.ledger);
+        (ledger.claimed > report.run, ledger.refused_by(report.run), ledger.refused())
+    };
+    // A newer run may have written in the meantime: it has its own say when it ends.
+    if newer {
+        return;
+    }
+    let seen = world.lock(&process.seen).clone();
+    let outcome = judge(world, report, &seen, &world.held(), &refused, &ever);
+    if let Err(wrong) = outcome {
+        world.violated(format!("run {} succeeded, but {wrong}", report.run));
+    }
+}
+
+fn judge(
+    world: &World,
+    report: &RunReport,
+    seen: &Content,
+    held: &Held,
+    refused: &BTreeSet<i64>,
+    ever: &BTreeSet<i64>,
+) -> Result<(), String> {
+    for (id, name) in seen {
+        let wanted = Row { name: name.clone(), gone: false };
+        if held.get(id) != Some(&wanted) && !refused.contains(id) {
+            return Err(format!("row {id} is {:?}, and was {name:?} in the query", held.get(id)));
+        }
+    }
+    let counts = report.counts;
+    if counts.exported != seen.len() as u64 {
+        return Err(format!("it counts {} rows of {}", counts.exported, seen.len()));
+    }
+    if counts.rejected != refused.len() as u64 {
+        return Err(format!("it counts {} rejects, and {} were refused", counts.rejected, refused.len()));
+    }
+    let extra: BTreeSet<i64> = strays(world, held, seen)?;
+    let unexplained: Vec<_> = extra.difference(refused).collect();
+    match &report.withheld {
+        None if !unexplained.is_empty() => {
+            Err(format!("rows {unexplained:?} are there, and were not in the query"))
+        }
+        None => Ok(()),
+        // Rows that were refused when they should have been inserted count as withheld, too: the index knows them.
+        Some(_) => {
+            let phantoms = ever.iter().filter(|id| !held.contains_key(id) && !seen.contains_key(id)).count();
+            let (least, most) = (extra.len() as u64, (extra.len() + phantoms) as u64);
+            match (least..=most).contains(&counts.deletes_withheld) {
+                true => Ok(()),
+                false => Err(format!(
+                    "it counts {} deletes that are withheld, and {extra:?} are there that were not in the query",
+                    counts.deletes_withheld
+                )),
+            }
+        }
+    }
+}
+
+/// Rows that should not be there, if nothing was withheld or refused. The application's own rows must be as they were.
+fn strays(world: &World, held: &Held, seen: &Content) -> Result<BTreeSet<i64>, String> {
+    let mut strays = BTreeSet::new();
+    for (id, row) in held.iter().filter(|(id, _)| !seen.contains_key(id)) {
+        if *id >= APPLICATION {
+            match row {
+                Row { name: None, gone: false } => continue,
+                _ => return Err(format!("row {id} belongs to the application, and is {row:?} now")),
+            }
+        }
+        let stray = match (&world.sync.mode, &world.sync.deletes) {
+            (Mode::Mirror, Deletes::Hard) => true,
+            (Mode::Mirror, Deletes::Soft { .. }) => !row.gone,
+            (Mode::Mirror, Deletes::NullOut) => row.name.is_some(),
+            _ => false,
+        };
+        if stray {
+            strays.insert(*id);
+        }
+    }
+    Ok(strays)
+}
+
+/// After the last run, when nothing goes wrong any more: the target's rows are the source's rows.
+pub(super) fn at_the_end(world: &World, report: &RunReport) {
+    let (source, held) = (world.lock(&world.source).clone(), world.held());
+    let nobody = BTreeSet::new();
+    if let Err(wrong) = judge(world, report, &source, &held, &nobody, &nobody) {
+        world.violated(format!("at the end {wrong}"));
+    }
+    if report.withheld.is_some() {
+        world.violated("at the end deletes are withheld, although all were approved".to_owned());
+    }
+}
+
+/// A failure must come from what happened.
+pub(super) fn explained(process: &Process, error: &RunError) {
+    let world = &process.world;
+    let accompanied = process.accompanied.load(Ordering::Relaxed);
+    let injected = error.to_string().contains("as the seed says")
+        || error.failure.to_string().contains("as the seed says");
+    let explained = injected
+        || match &*error.failure {
+            Failure::Lease(LeaseError::Held(_)) => true,
+            // The lease ends by itself where renewals fail.
+            Failure::Lease(_) => true,
+            Failure::Store(StoreError::Taken { .. }) => accompanied,
+            Failure::Target(error) => accompanied && error.kind() == ErrorKind::Fenced,
+            Failure::TooManyRejects { .. } => world.weather.rejects,
+            Failure::Stopped => process.stop.is_cancelled(),
+            _ => false,
+        };
+    let calm = world.calm.is_cancelled() && !matches!(&*error.failure, Failure::Lease(LeaseError::Held(_)));
+    if !explained || calm {
+        let clocks = if world.weather.clocks == Clocks::Beyond { " (clocks are far apart)" } else { "" };
+        world.violated(format!(
+            "process {} fails for no reason{clocks}: {error}: {}",
+            process.id, error.failure
+        ));
+    }
+}
