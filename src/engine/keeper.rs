@@ -5,8 +5,8 @@ use crate::{
     store::{Lease, LeaseError, LeaseTimes, SyncStore},
 };
 use std::sync::Arc;
-use tokio::{sync::Mutex, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Mutex;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// A lease that renews itself.
 pub(super) struct LeaseKeeper {
@@ -15,7 +15,8 @@ pub(super) struct LeaseKeeper {
     /// Cancelled when the lease is lost, or could not be renewed in time.
     pub(super) lost: CancellationToken,
     pub(super) epoch: u64,
-    renewing: JoinHandle<()>,
+    /// Ends with the keeper: a run whose future is dropped must not hold its lease for ever.
+    renewing: AbortOnDropHandle<()>,
 }
 
 impl LeaseKeeper {
@@ -29,6 +30,7 @@ impl LeaseKeeper {
         let lease = Arc::new(Mutex::new(lease));
         let lost = CancellationToken::new();
         let renewing = tokio::spawn(renew(lease.clone(), clock.clone(), times, lost.clone()));
+        let renewing = AbortOnDropHandle::new(renewing);
         Ok(Self { lease, clock, lost, epoch, renewing })
     }
 
@@ -99,6 +101,14 @@ mod tests {
         assert!(!keeper.lost.is_cancelled());
         assert!(matches!(Lease::take(&store, TIMES, SystemClock.now()).await, Err(LeaseError::Held(_))));
         keeper.release().await;
+        assert_eq!(Lease::take(&store, TIMES, SystemClock.now()).await.unwrap().epoch(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_keeper_that_is_dropped_renews_no_more() {
+        let (store, keeper) = held().await;
+        drop(keeper);
+        tokio::time::sleep(Duration::from_millis(1000)).await;
         assert_eq!(Lease::take(&store, TIMES, SystemClock.now()).await.unwrap().epoch(), 2);
     }
 

@@ -59,9 +59,12 @@ fn judge(
             Err(format!("rows {unexplained:?} are there, and were not in the query"))
         }
         None => Ok(()),
-        // Rows that were refused when they should have been inserted count as withheld, too: the index knows them.
+        // Rows that were refused when they should have been inserted count as withheld, too: the index knows them. And of
+        // a row that holds nothing it cannot be told whether it was nulled.
         Some(_) => {
-            let phantoms = ever.iter().filter(|id| !held.contains_key(id) && !seen.contains_key(id)).count();
+            let phantoms = ever.iter().filter(|id| !extra.contains(id) && !seen.contains_key(id)).count();
+            let nulls = held.iter().filter(|(id, row)| row.name.is_none() && !seen.contains_key(id)).count();
+            let phantoms = phantoms + if world.sync.deletes == Deletes::NullOut { nulls } else { 0 };
             let (least, most) = (extra.len() as u64, (extra.len() + phantoms) as u64);
             match (least..=most).contains(&counts.deletes_withheld) {
                 true => Ok(()),
