@@ -12,7 +12,7 @@ use super::{
     process::Process,
     source::Content,
     target::keys,
-    world::{Held, Row, skew},
+    world::{Held, Row, World, skew},
 };
 use arrow::array::{Array, AsArray, RecordBatch};
 use hydrant::store::LeaseRecord;
@@ -34,7 +34,9 @@ pub(super) struct Ledger {
     resent: BTreeSet<u64>,
     /// By key: the run that sent it last, and whether it was refused then.
     outcomes: BTreeMap<i64, (u64, bool)>,
-    /// The run that wrote last, the one before it, and what there was when it began.
+    /// The last run that was published.
+    published: Option<u64>,
+    /// The run that wrote last, the published run that it follows, and what there was when it began.
     run: u64,
     before: Option<u64>,
     held_before: Held,
@@ -137,7 +139,7 @@ fn judge(
         ));
     }
     if let Some(held) = before.held {
-        (ledger.before, ledger.run) = ((ledger.run > 0).then_some(ledger.run), run);
+        (ledger.before, ledger.run) = (ledger.published, run);
         (ledger.held_before, ledger.refused_before) = (held, ledger.refused());
     }
     let Some(export) = ledger.exports.get(&run) else {
@@ -174,6 +176,26 @@ fn rows(batch: &RecordBatch) -> impl Iterator<Item = (i64, Option<String>)> {
     keys(batch).enumerate().map(move |(row, id)| (id, name(row)))
 }
 
+/// The manifest of a run was written.
+pub(super) fn committed(world: &World, path: &Path) {
+    let (run, kind) = path.filename().and_then(|name| name.split_once('.')).unwrap_or_default();
+    let Ok(run) = run.parse() else { return };
+    let mut ledger = world.lock(&world.ledger);
+    match kind {
+        "published.json" => ledger.published = ledger.published.max(Some(run)),
+        // Nobody knows which of its changes are there: they may be sent again, like rows that were refused.
+        "abandoned.json" => {
+            let empty = Content::new();
+            let of = |run: Option<u64>| run.and_then(|run| ledger.exports.get(&run)).unwrap_or(&empty);
+            let (was, is) = (of(ledger.published), of(Some(run)));
+            let changed: Vec<i64> =
+                was.keys().chain(is.keys()).filter(|id| was.get(id) != is.get(id)).copied().collect();
+            ledger.outcomes.extend(changed.into_iter().map(|id| (id, (run, true))));
+        }
+        _ => {}
+    }
+}
+
 /// A process is about to write an object.
 pub(super) fn about_to_put(process: &Process, path: &Path) {
     let world = &process.world;
@@ -201,6 +223,7 @@ fn lease(path: &Path, bytes: &[u8]) -> Option<LeaseRecord> {
 
 /// An object was written.
 pub(super) fn put(process: &Arc<Process>, path: &Path, bytes: &[u8]) {
+    committed(&process.world, path);
     let Some(record) = lease(path, bytes) else { return };
     let world = &process.world;
     let held = world.lock(&world.ledger).lease.replace((record.clone(), Arc::downgrade(process)));

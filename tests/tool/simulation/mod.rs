@@ -58,9 +58,10 @@ fn the_promise_holds_whatever_goes_wrong() {
             Ok((tally, trace)) => {
                 all += tally;
                 if seconds == 0 {
-                    println!("{trace}");
+                    println!("{trace:#}");
                 }
             }
+            Err(violation) if seconds == 0 => panic!("{violation:#}"),
             Err(violation) => panic!("{violation}"),
         }
         seed += 1;
@@ -71,8 +72,8 @@ fn the_promise_holds_whatever_goes_wrong() {
     println!("{} seeds: {all:?}", seed - first);
     // A simulation in which nothing happens finds nothing.
     if seed - first >= 20 {
-        let Tally { published, failed, killed, withheld, rejected, rolled_forward, frozen } = all;
-        for count in [published, failed, killed, withheld, rejected, rolled_forward, frozen] {
+        let Tally { published, failed, killed, withheld, rejected, rolled_forward, frozen, abandoned } = all;
+        for count in [published, failed, killed, withheld, rejected, rolled_forward, frozen, abandoned] {
             assert!(count > 0, "{all:?}");
         }
     }

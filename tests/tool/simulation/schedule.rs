@@ -11,7 +11,7 @@ use super::{
 };
 use futures::future::join_all;
 use hydrant::{
-    engine::{self, Failure, RunError, RunOptions, RunReport},
+    engine::{Failure, RunError, RunOptions, RunReport},
     store::LeaseError,
 };
 use std::{
@@ -29,6 +29,7 @@ pub(super) struct Tally {
     pub(super) rejected: u64,
     pub(super) rolled_forward: u64,
     pub(super) frozen: u64,
+    pub(super) abandoned: u64,
 }
 
 impl std::ops::AddAssign for Tally {
@@ -40,6 +41,7 @@ impl std::ops::AddAssign for Tally {
         self.rejected += other.rejected;
         self.rolled_forward += other.rolled_forward;
         self.frozen += other.frozen;
+        self.abandoned += other.abandoned;
     }
 }
 
@@ -147,18 +149,20 @@ async fn scheduled(world: &Arc<World>, wait_ms: u64, accompanied: bool, mut draw
     let options = World::options(&mut draw);
     let some_time = |draw: &mut Draw| if draw.once_in(12) { draw.below(8_000) } else { u64::MAX / 4 };
     let (stop_ms, kill_ms) = (some_time(&mut draw), some_time(&mut draw));
+    let work = if draw.once_in(12) { Work::Abandon } else { Work::Run(options) };
     let outcome = tokio::select! {
         biased;
-        outcome = run(&process, options) => outcome,
+        outcome = run(&process, work) => outcome,
         () = after(&process, stop_ms, || process.stop.cancel()) => None,
         () = after(&process, kill_ms, || process.kill()) => None,
     };
     match outcome {
         None => world.count(|tally| tally.killed += 1),
-        Some(Ok(report)) => {
+        Some(Ok(None)) => world.count(|tally| tally.abandoned += 1),
+        Some(Ok(Some(report))) => {
             world.count(|tally| {
                 tally.published += 1;
-                tally.withheld += u64::from(report.withheld.is_some());
+                tally.withheld += u64::from(report.counts.deletes_withheld > 0);
                 tally.rejected += report.counts.rejected;
                 tally.rolled_forward += u64::from(report.rolled_forward.is_some());
             });
@@ -180,18 +184,29 @@ async fn after(process: &Process, time_ms: u64, act: impl FnOnce()) {
     std::future::pending().await
 }
 
-/// One run in a process; none if the process was killed or the run dropped.
-async fn run(process: &Arc<Process>, options: RunOptions) -> Option<Result<RunReport, RunError>> {
+/// What a process does.
+#[derive(Clone, Debug)]
+enum Work {
+    Run(RunOptions),
+    Abandon,
+}
+
+/// What a process did: the report of a run, or none for anything else.
+type Done = Result<Option<RunReport>, RunError>;
+
+/// One process and its work; none if it was killed or its work dropped, or there was nothing to do.
+async fn run(process: &Arc<Process>, work: Work) -> Option<Done> {
     let world = process.world.clone();
-    process.resend.store(options.resend, Ordering::Relaxed);
     world.begins(process);
-    process.note(format!("starts on machine {}: {options:?}", process.machine));
-    let env = World::env(process);
+    process.note(format!("starts on machine {}: {work:?}", process.machine));
     let mut task = tokio::spawn({
         let process = process.clone();
         async move {
             process.is_main();
-            engine::run(&env, &process.world.sync, options).await
+            match work {
+                Work::Run(options) => Some(World::run(&process, options).await.map(Some)),
+                Work::Abandon => World::abandon(&process).await.map(|outcome| outcome.map(|_| None)),
+            }
         }
     });
     let outcome = tokio::select! {
@@ -211,13 +226,12 @@ async fn run(process: &Arc<Process>, options: RunOptions) -> Option<Result<RunRe
         }
         Some(Ok(outcome)) => {
             process.note(match &outcome {
-                Ok(report) => format!(
-                    "succeeds: run {}, {:?}, withheld {:?}",
-                    report.run, report.counts, report.withheld
-                ),
-                Err(error) => format!("fails: {error}: {}", error.failure),
+                Some(Ok(Some(report))) => format!("succeeds: run {}, {:?}", report.run, report.counts),
+                Some(Ok(None)) => "succeeds".to_owned(),
+                Some(Err(error)) => format!("fails: {error}"),
+                None => "has nothing to do".to_owned(),
             });
-            Some(outcome)
+            outcome
         }
         Some(Err(panic)) => {
             world.violated(format!("process {} panics: {panic}", process.id));
@@ -233,13 +247,12 @@ async fn end(world: &Arc<World>, draw: &mut Draw) {
     *world.lock(&world.refusal) = Refusal(None);
     (0..MACHINES).for_each(|machine| world.set_clock(machine, 0));
     pass(400_000).await;
-    let all = RunOptions { approved_deletes: u64::MAX, resend: false };
     let mut reports = Vec::new();
     for _ in 0..8 {
         let process = Process::new(world, 0, draw);
         process.turn(Lane::Outside, 1).await;
-        match run(&process, all).await {
-            Some(Ok(report)) => {
+        match run(&process, Work::Run(World::approve_all())).await {
+            Some(Ok(Some(report))) => {
                 promise::holds(&process, &report);
                 promise::at_the_end(world, &report);
                 reports.push(report.counts);
@@ -252,7 +265,7 @@ async fn end(world: &Arc<World>, draw: &mut Draw) {
                     pass(left.num_milliseconds().max(0) as u64 + 10_000).await;
                 }
             }
-            None => {}
+            Some(Ok(None)) | None => {}
         }
         if let [.., counts] = reports.as_slice()
             && reports.len() == 2

@@ -62,7 +62,8 @@ impl fmt::Display for Event {
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let from = self.0.len().saturating_sub(SHOWN);
+        // `{:#}` shows all of them.
+        let from = if f.alternate() { 0 } else { self.0.len().saturating_sub(SHOWN) };
         if from > 0 {
             writeln!(f, "  ({from} events before)")?;
         }
@@ -75,7 +76,7 @@ impl fmt::Display for Violation {
         let Self { seed, step, steps, what, trace } = self;
         writeln!(f, "seed {seed}, step {step}: {what}")?;
         writeln!(f, "the last events (a bar for each process that is frozen meanwhile):")?;
-        write!(f, "{trace}")?;
+        fmt::Display::fmt(trace, f)?;
         write!(
             f,
             "to play it again: HYDRANT_TEST_SEED={seed} HYDRANT_SIMULATION_STEPS={steps} cargo test --test tool \

@@ -19,9 +19,11 @@ use arrow::{
 use chrono::{DateTime, TimeDelta, Utc};
 use hydrant::{
     clock::Clock,
-    engine::{Env, Observer, RunOptions, Step},
+    engine::{self, AbandonReport, Env, Observer, RunError, RunOptions, RunReport, Step},
+    guard::Approvals,
+    point::Point,
     source::Model,
-    store::{LeaseTimes, SyncStore},
+    store::{History, LeaseTimes, SyncStore},
     sync::{DuplicateKeys, GuardRules, NullKeys, RejectCeiling, SyncSpec},
 };
 use hydrant_contract::{Deletes, Integer, Mode, SoftMark, TableName, Target, ValueType};
@@ -176,8 +178,29 @@ impl World {
 
     /// What a person may have said for a run.
     pub(super) fn options(draw: &mut Draw) -> RunOptions {
-        let approved_deletes = if draw.once_in(8) { u64::MAX } else { 0 };
-        RunOptions { approved_deletes, resend: draw.once_in(20) }
+        let mut options = if draw.once_in(8) { Self::approve_all() } else { RunOptions::default() };
+        options.resend = draw.once_in(20);
+        options
+    }
+
+    /// Nothing is withheld.
+    pub(super) fn approve_all() -> RunOptions {
+        RunOptions { approved: Approvals { deletes: u64::MAX }, resend: false }
+    }
+
+    /// Runs the sync.
+    pub(super) async fn run(process: &Arc<Process>, options: RunOptions) -> Result<RunReport, RunError> {
+        process.resend.store(options.resend, Ordering::Relaxed);
+        engine::run(&Self::env(process), &process.world.sync, options).await
+    }
+
+    /// Gives up the run that is sealed and not published, if there is one.
+    pub(super) async fn abandon(process: &Arc<Process>) -> Option<Result<AbandonReport, RunError>> {
+        let world = &process.world;
+        let store = SyncStore::new(world.objects.clone(), &object_store::path::Path::default(), &world.sync.name);
+        let run = History::load(&store).await.ok()?.pending?.run;
+        process.note(format!("abandons run {run}"));
+        Some(engine::abandon(&Self::env(process), &world.sync, run).await)
     }
 
     /// The rows that the target holds.
@@ -429,6 +452,8 @@ impl Observer for StepsNoted {
     fn compared(&self, _: &str, _: u64, _: u64) {}
 
     fn applied(&self, _: &str, _: u64, _: u64) {}
+
+    fn reached(&self, _: &str, _: Point) {}
 }
 
 /// How far two clocks may differ.
