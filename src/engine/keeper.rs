@@ -4,6 +4,7 @@ use crate::{
     clock::Clock,
     store::{Lease, LeaseError, LeaseTimes, SyncStore},
 };
+use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -51,23 +52,25 @@ impl LeaseKeeper {
 
 async fn renew(lease: Arc<Mutex<Lease>>, clock: Arc<dyn Clock>, times: LeaseTimes, lost: CancellationToken) {
     let third = (times.term / 3).to_std().unwrap_or_default();
-    // After a failure, try again soon: the store may be back, and there is little time.
-    let mut wait = third;
+    // A store that was slow has used up a part of the term already. A clock that was set back does not make it longer.
+    let until = |time: DateTime<Utc>| (time - clock.now()).to_std().unwrap_or_default();
+    let mut wait = until(lease.lock().await.renew_at()).min(third);
     loop {
         tokio::time::sleep(wait).await;
         let mut lease = lease.lock().await;
         let stop_by = lease.stop_by();
-        let left = (stop_by - clock.now()).to_std().unwrap_or_default();
+        let left = until(stop_by);
         // A store that does not answer must not keep this process from noticing that its time is over.
         let renewed = match tokio::time::timeout(left, lease.renew(clock.now())).await {
             Ok(renewed) => renewed,
             Err(_) => Err(LeaseError::Lost(lease.epoch())),
         };
         match renewed {
-            Ok(()) => wait = third,
+            Ok(()) => wait = until(lease.renew_at()).min(third),
             Err(LeaseError::Store(error)) if clock.now() < stop_by => {
                 tracing::warn!(%error, %stop_by, "the lease could not be renewed, trying again");
-                wait = third / 5;
+                // Soon: the store may be back, and there is little time. And no later than the end.
+                wait = (third / 5).min(until(stop_by));
             }
             Err(error) => {
                 tracing::error!(%error, "the lease is lost, stopping");

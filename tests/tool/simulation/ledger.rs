@@ -34,13 +34,16 @@ pub(super) struct Ledger {
     resent: BTreeSet<u64>,
     /// By key: the run that sent it last, and whether it was refused then.
     outcomes: BTreeMap<i64, (u64, bool)>,
+    /// Keys of which nobody can know what the target holds: their run was abandoned, or they were not sent when everything
+    /// was to be sent again.
+    unsure: BTreeSet<i64>,
     /// The last run that was published.
     published: Option<u64>,
     /// The run that wrote last, the published run that it follows, and what there was when it began.
     run: u64,
     before: Option<u64>,
     held_before: Held,
-    refused_before: BTreeSet<i64>,
+    unknown_before: BTreeSet<i64>,
     lease: Option<(LeaseRecord, Weak<Process>)>,
 }
 
@@ -50,9 +53,10 @@ impl Ledger {
         self.outcomes.iter().filter(|(_, outcome)| **outcome == (run, true)).map(|(id, _)| *id).collect()
     }
 
-    /// Keys that were refused when they were sent last.
-    pub(super) fn refused(&self) -> BTreeSet<i64> {
-        self.outcomes.iter().filter(|(_, (_, refused))| *refused).map(|(id, _)| *id).collect()
+    /// Keys that were refused when they were sent last, or of which it is not known for another reason what the target holds.
+    pub(super) fn unknown(&self) -> BTreeSet<i64> {
+        let refused = self.outcomes.iter().filter(|(_, (_, refused))| *refused).map(|(id, _)| *id);
+        refused.chain(self.unsure.iter().copied()).collect()
     }
 }
 
@@ -106,6 +110,7 @@ pub(super) fn applied(process: &Process, batch: &Batch, rejects: &[Reject], befo
         for (row, id) in keys(rows).enumerate() {
             let refused = rejects.iter().any(|reject| reject.part == part && reject.row == row);
             ledger.outcomes.insert(id, (batch.checkpoint.run, refused));
+            ledger.unsure.remove(&id);
         }
     }
     drop(ledger);
@@ -140,7 +145,7 @@ fn judge(
     }
     if let Some(held) = before.held {
         (ledger.before, ledger.run) = (ledger.published, run);
-        (ledger.held_before, ledger.refused_before) = (held, ledger.refused());
+        (ledger.held_before, ledger.unknown_before) = (held, ledger.unknown());
     }
     let Some(export) = ledger.exports.get(&run) else {
         return Some(format!("run {run} was never sealed, and is being written"));
@@ -163,7 +168,7 @@ fn judge(
         }
         let same = last.is_some_and(|last| last.get(&id) == Some(&name));
         let there = stays && ledger.held_before.get(&id) == Some(&Row { name: name.clone(), gone: false });
-        if (same || there) && !ledger.refused_before.contains(&id) && !ledger.resent.contains(&run) {
+        if (same || there) && !ledger.unknown_before.contains(&id) && !ledger.resent.contains(&run) {
             return Some(format!("run {run} sends row {id} with {name:?}, which did not change"));
         }
     }
@@ -183,14 +188,16 @@ pub(super) fn committed(world: &World, path: &Path) {
     let mut ledger = world.lock(&world.ledger);
     match kind {
         "published.json" => ledger.published = ledger.published.max(Some(run)),
-        // Nobody knows which of its changes are there: they may be sent again, like rows that were refused.
         "abandoned.json" => {
             let empty = Content::new();
             let of = |run: Option<u64>| run.and_then(|run| ledger.exports.get(&run)).unwrap_or(&empty);
             let (was, is) = (of(ledger.published), of(Some(run)));
             let changed: Vec<i64> =
                 was.keys().chain(is.keys()).filter(|id| was.get(id) != is.get(id)).copied().collect();
-            ledger.outcomes.extend(changed.into_iter().map(|id| (id, (run, true))));
+            // Whether it has deleted what was withheld before, neither export tells.
+            let there = [world.held(), ledger.held_before.clone()].into_iter().flat_map(Held::into_keys);
+            let gone: Vec<i64> = there.filter(|id| !is.contains_key(id)).collect();
+            ledger.unsure.extend(changed.into_iter().chain(gone));
         }
         _ => {}
     }
@@ -210,6 +217,7 @@ pub(super) fn about_to_put(process: &Process, path: &Path) {
             ledger.exports.insert(run, seen);
             if process.resend.load(Ordering::Relaxed) {
                 ledger.resent.insert(run);
+                ledger.unsure.extend(world.held().into_keys());
             }
         }
         "published.json" => about_to_act(process, "publishes"),

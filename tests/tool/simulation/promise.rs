@@ -16,16 +16,16 @@ use std::{collections::BTreeSet, sync::atomic::Ordering};
 /// After a run that succeeded: what the target holds, against the rows that this run saw.
 pub(super) fn holds(process: &Process, report: &RunReport) {
     let world = &process.world;
-    let (newer, refused, ever) = {
+    let (newer, refused, unknown) = {
         let ledger = world.lock(&world.ledger);
-        (ledger.claimed > report.run, ledger.refused_by(report.run), ledger.refused())
+        (ledger.claimed > report.run, ledger.refused_by(report.run), ledger.unknown())
     };
     // A newer run may have written in the meantime: it has its own say when it ends.
     if newer {
         return;
     }
     let seen = world.lock(&process.seen).clone();
-    let outcome = judge(world, report, &seen, &world.held(), &refused, &ever);
+    let outcome = judge(world, report, &seen, &world.held(), &refused, &unknown);
     if let Err(wrong) = outcome {
         world.violated(format!("run {} succeeded, but {wrong}", report.run));
     }
@@ -37,7 +37,7 @@ fn judge(
     seen: &Content,
     held: &Held,
     refused: &BTreeSet<i64>,
-    ever: &BTreeSet<i64>,
+    unknown: &BTreeSet<i64>,
 ) -> Result<(), String> {
     let counts = report.counts;
     let as_seen = |id, name: &Option<String>| held.get(id) == Some(&Row { name: name.clone(), gone: false });
@@ -62,7 +62,7 @@ fn judge(
         // Rows that were refused when they should have been inserted count as withheld, too: the index knows them. And of
         // a row that holds nothing it cannot be told whether it was nulled.
         withheld => {
-            let phantoms = ever.iter().filter(|id| !extra.contains(id) && !seen.contains_key(id)).count();
+            let phantoms = unknown.iter().filter(|id| !extra.contains(id) && !seen.contains_key(id)).count();
             let nulls = held.iter().filter(|(id, row)| row.name.is_none() && !seen.contains_key(id)).count();
             let phantoms = phantoms + if world.sync.deletes == Deletes::NullOut { nulls } else { 0 };
             let (least, most) = (extra.len() as u64, (extra.len() + phantoms) as u64);

@@ -121,7 +121,7 @@ impl World {
         let database = MemoryTarget::new();
         let sync = sync(&mut draw);
         // Several batches have to be seen, and most of the time the bugs do not need them.
-        let keys = draw.of(&[12, 24, 24, 60, 200, 200, 5_000]);
+        let keys = draw.of(&[8, 12, 24, 24, 24, 60, 60, 200, 200, 2_600]);
         if draw.once_in(2) {
             made_by_the_application(&database, &sync);
         }
