@@ -156,7 +156,12 @@ impl Lease {
                 Ok(()) => {}
                 Err(StoreError::Taken { .. }) => {
                     // An earlier renewal of our own may have landed although its answer was lost: go on from there.
-                    let there: LeaseRecord = self.store.read(&path).await?;
+                    let there: LeaseRecord = match self.store.read(&path).await {
+                        Ok(there) => there,
+                        // So long ago that it is removed already.
+                        Err(error) if error.is_missing() => return Err(LeaseError::Lost(record.epoch)),
+                        Err(error) => return Err(error.into()),
+                    };
                     if there.nonce != record.nonce {
                         return Err(LeaseError::Lost(record.epoch));
                     }

@@ -67,9 +67,11 @@ impl SyncStore {
         let options = PutOptions::from(PutMode::Create);
         match self.objects.put_opts(path, bytes.clone().into(), options).await {
             Ok(_) => Ok(()),
-            Err(object_store::Error::AlreadyExists { .. }) => match self.get(path).await? == bytes {
-                true => Ok(()),
-                false => Err(StoreError::Taken { path: path.clone() }),
+            Err(object_store::Error::AlreadyExists { .. }) => match self.get(path).await {
+                Ok(there) if there == bytes => Ok(()),
+                // It may even be gone again, if much time has passed between the two calls.
+                Err(error) if !error.is_missing() => Err(error),
+                Ok(_) | Err(_) => Err(StoreError::Taken { path: path.clone() }),
             },
             Err(source) => Err(StoreError::Storage { doing: "creating", path: path.clone(), source }),
         }

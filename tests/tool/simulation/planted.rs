@@ -326,3 +326,27 @@ fn rows_before_their_checkpoint_do_no_harm() {
         }
     }
 }
+
+#[test]
+#[ignore]
+fn focus() {
+    let weather = || {
+        let mut weather = Weather::only(&[
+            Fate::Late,
+            Fate::Frozen(When::Before, Sleep::Suspended),
+            Fate::Frozen(When::Before, Sleep::Stopped),
+            Fate::Frozen(When::After, Sleep::Suspended),
+        ]);
+        weather.rejects = true;
+        Some(weather)
+    };
+    let until = std::time::Instant::now() + Duration::from_secs(60);
+    let mut seed = 1;
+    while std::time::Instant::now() < until {
+        if let Err(violation) = play(seed, STEPS, weather(), Planted::Nothing) {
+            panic!("{violation}");
+        }
+        seed += 1;
+    }
+    println!("{seed} seeds");
+}

@@ -57,7 +57,9 @@ fn judge(
     let extra: BTreeSet<i64> = strays(world, held, seen)?;
     let unexplained: Vec<_> = extra.difference(refused).collect();
     match counts.deletes_withheld {
-        0 if !unexplained.is_empty() => Err(format!("rows {unexplained:?} are there, and were not in the query")),
+        0 if !unexplained.is_empty() => {
+            Err(format!("rows {unexplained:?} are there, and were not in the query"))
+        }
         0 => Ok(()),
         // Rows that were refused when they should have been inserted count as withheld, too: the index knows them. And of
         // a row that holds nothing it cannot be told whether it was nulled.

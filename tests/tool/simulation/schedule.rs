@@ -123,9 +123,9 @@ async fn step(world: &Arc<World>, draw: &mut Draw) {
     if world.weather.clocks != Clocks::Right && draw.once_in(3) {
         set_clock(world, draw);
     }
-    if draw.once_in(2) {
-        pass(draw.below(100_000)).await;
-    }
+    // Often long enough for the lease of a process that was killed to end.
+    let (least_ms, most_ms) = draw.of(&[(0, 1), (0, 100_000), (66_000, 90_000)]);
+    pass(least_ms + draw.below(most_ms - least_ms)).await;
     let at_once = if world.weather.races && draw.once_in(2) { 2 + draw.below(2) } else { 1 };
     let runs: Vec<_> = (0..at_once)
         .map(|_| {

@@ -197,7 +197,8 @@ impl World {
     /// Gives up the run that is sealed and not published, if there is one.
     pub(super) async fn abandon(process: &Arc<Process>) -> Option<Result<AbandonReport, RunError>> {
         let world = &process.world;
-        let store = SyncStore::new(world.objects.clone(), &object_store::path::Path::default(), &world.sync.name);
+        let store =
+            SyncStore::new(world.objects.clone(), &object_store::path::Path::default(), &world.sync.name);
         let run = History::load(&store).await.ok()?.pending?.run;
         process.note(format!("abandons run {run}"));
         Some(engine::abandon(&Self::env(process), &world.sync, run).await)
