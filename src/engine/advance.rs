@@ -182,7 +182,7 @@ impl Held<'_> {
     /// Its rejects have no ceiling: its rows cannot be mended any more, and what is refused is tried again by the next run,
     /// from fresh rows and under the ceiling.
     pub(super) async fn roll_forward(&mut self) -> Result<Option<RunReport>, Failure> {
-        let mut history = History::load(&self.env.store).await?;
+        let mut history = self.take_over().await?;
         let Some(sealed) = history.pending.take() else { return Ok(None) };
         self.enter(Step::RollForward);
         if sealed.target != self.sync.target {

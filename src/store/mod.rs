@@ -19,7 +19,7 @@ pub use lease::{Lease, LeaseError, LeaseRecord, LeaseTimes};
 pub use manifest::{
     Abandoned, Changes, Discarded, Exceptions, Export, FORMAT, History, Index, Kind, Part, Published, Sealed,
 };
-pub use names::{Commit, RunNames, SyncNames};
+pub use names::{Commit, NoteNames, RunNames, SyncNames};
 pub use parquet_io::{Codec, decode, encode, read_all};
 pub use process::ProcessId;
 pub use rejects::RejectRecord;

@@ -8,7 +8,8 @@ use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use async_trait::async_trait;
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream::BoxStream};
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Inspection, Result, ServerInfo, TableSpec, Target,
+    Applied, Batch, Capabilities, Checkpoint, Cursor, Inspection, Result, Scanned, ServerInfo, TableSpec,
+    Target,
 };
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
@@ -145,6 +146,10 @@ impl Target for WrongTarget {
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {
         self.inner.read(spec, keys).await
+    }
+
+    async fn scan(&self, spec: &TableSpec, after: Option<&Cursor>, rows: usize) -> Result<Scanned> {
+        self.inner.scan(spec, after, rows).await
     }
 }
 

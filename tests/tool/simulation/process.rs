@@ -280,8 +280,7 @@ impl Process {
         if self.world.depth() >= DEPTH_MAX {
             return;
         }
-        self.disturbed.store(true, Ordering::Relaxed);
-        self.accompanied.store(true, Ordering::Relaxed);
+        self.world.all_freeze();
         self.world.count(|tally| tally.frozen += 1);
         let passed_ms = schedule::meanwhile(&self.world, draw.fork());
         match sleep {

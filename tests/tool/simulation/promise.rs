@@ -129,6 +129,7 @@ pub(super) fn explained(process: &Process, error: &RunError) {
             Failure::TooManyRejects { .. } => world.weather.rejects,
             // Somebody published, or abandoned, at the same time.
             Failure::NotPending { .. } => accompanied,
+            Failure::Guard { .. } => true,
             Failure::Stopped => process.stop.is_cancelled(),
             _ => false,
         };

@@ -244,7 +244,7 @@ async fn run(process: &Arc<Process>, work: Work) -> Option<Done> {
 async fn end(world: &Arc<World>, draw: &mut Draw) {
     world.calm.cancel();
     world.note(None, "from here on nothing goes wrong".to_owned());
-    *world.lock(&world.refusal) = Refusal(None);
+    *world.lock(&world.refusal) = Refusal::default();
     (0..MACHINES).for_each(|machine| world.set_clock(machine, 0));
     pass(400_000).await;
     let mut reports = Vec::new();

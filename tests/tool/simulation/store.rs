@@ -72,8 +72,8 @@ impl ObjectStore for SimulatedStore {
         let late =
             LateWrite { at_ms: 0, path: path.clone(), payload: payload.clone(), options: options.clone() };
         let call = Call { late: Some(late), ..self.call("put", Some(path)) };
-        ledger::about_to_put(process, path);
         let bytes: bytes::Bytes = payload.clone().into();
+        ledger::about_to_put(process, path, &bytes);
         let work = async {
             let result = world.objects.put_opts(path, payload, options).await;
             if result.is_ok() {

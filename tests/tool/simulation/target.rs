@@ -11,8 +11,8 @@ use arrow::{
 };
 use async_trait::async_trait;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, ErrorKind, Inspection, Part, Reject, Result, ServerInfo,
-    TableSpec, Target, TargetError,
+    Applied, Batch, Capabilities, Checkpoint, Cursor, ErrorKind, Inspection, Part, Reject, Result, Scanned,
+    ServerInfo, TableSpec, Target, TargetError,
 };
 use std::sync::Arc;
 
@@ -76,6 +76,10 @@ impl Target for SimulatedTarget {
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {
         self.0.call(Call::new("read"), self.0.world.target.read(spec, keys), refused).await
     }
+
+    async fn scan(&self, spec: &TableSpec, after: Option<&Cursor>, rows: usize) -> Result<Scanned> {
+        self.0.call(Call::new("scan"), self.0.world.target.scan(spec, after, rows), refused).await
+    }
 }
 
 /// The batch without the rows that the rule refuses, and those.
@@ -85,7 +89,8 @@ fn by_the_rule(process: &Process, batch: &Batch) -> (Batch, Vec<Reject>) {
     let mut accept = |part, rows: &RecordBatch| {
         let accepted: BooleanArray = keys(rows).map(|id| Some(!rule.refuses(id))).collect();
         for (row, _) in accepted.iter().enumerate().filter(|(_, accepted)| *accepted == Some(false)) {
-            rejects.push(Reject { part, row, column: None, reason: "refused, as the seed says".to_owned() });
+            let reason = "refused, as the seed says".to_owned();
+            rejects.push(Reject { part, row, column: None, reason, may_settle: rule.may_settle });
         }
         filter_record_batch(rows, &accepted).expect("a filter as long as the rows")
     };

@@ -20,11 +20,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hydrant::{
     clock::Clock,
     engine::{self, AbandonReport, Env, Observer, RunError, RunOptions, RunReport, Step},
-    guard::Approvals,
+    guard::{ShareRule, ShrinkRule, Then},
     point::Point,
     source::Model,
     store::{History, LeaseTimes, SyncStore},
-    sync::{DuplicateKeys, GuardRules, NullKeys, RejectCeiling, SyncSpec},
+    sync::{DuplicateKeys, GuardRules, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
 use hydrant_contract::{Deletes, Integer, Mode, SoftMark, TableName, Target, ValueType};
 use hydrant_target_memory::{MemoryColumn, MemoryTarget};
@@ -100,11 +100,15 @@ pub(super) struct World {
 
 /// A rule by which the target refuses rows: keys with this remainder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Refusal(pub(super) Option<(i64, i64)>);
+pub(super) struct Refusal {
+    pub(super) keys: Option<(i64, i64)>,
+    /// It says that the row may be accepted once others are written.
+    pub(super) may_settle: bool,
+}
 
 impl Refusal {
     pub(super) fn refuses(self, id: i64) -> bool {
-        self.0.is_some_and(|(modulus, remainder)| id % modulus == remainder)
+        self.keys.is_some_and(|(modulus, remainder)| id % modulus == remainder)
     }
 }
 
@@ -185,7 +189,8 @@ impl World {
 
     /// Nothing is withheld.
     pub(super) fn approve_all() -> RunOptions {
-        RunOptions { approved: Approvals { deletes: u64::MAX }, resend: false }
+        let all = "deletes=18446744073709551615,changes=18446744073709551615,rows=0,shrink=100,keys,schema";
+        RunOptions { approved: all.parse().expect("an approval"), resend: false }
     }
 
     /// Runs the sync.
@@ -253,6 +258,14 @@ impl World {
 
     pub(super) fn begins(&self, process: &Arc<Process>) {
         self.lock(&self.living).push(process.clone());
+    }
+
+    /// Every process that goes on is about to be frozen, while others run.
+    pub(super) fn all_freeze(&self) {
+        for process in self.lock(&self.living).iter() {
+            process.disturbed.store(true, Ordering::Relaxed);
+            process.accompanied.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn ends(&self, process: &Process) {
@@ -368,9 +381,10 @@ impl World {
     /// The rule by which the target refuses rows changes.
     pub(super) fn change_refusal(&self, draw: &mut Draw) {
         let modulus = (self.keys as i64 / 8).max(3);
-        let rule = (!draw.once_in(3)).then(|| (modulus, draw.below(modulus as u64) as i64));
-        *self.lock(&self.refusal) = Refusal(rule);
-        self.note(None, format!("target: refuses {rule:?}"));
+        let keys = (!draw.once_in(3)).then(|| (modulus, draw.below(modulus as u64) as i64));
+        let rule = Refusal { keys, may_settle: draw.once_in(3) };
+        *self.lock(&self.refusal) = rule;
+        self.note(None, format!("target: {rule:?}"));
     }
 }
 
@@ -400,17 +414,38 @@ fn sync(draw: &mut Draw) -> SyncSpec {
         deletes,
         duplicate_keys: DuplicateKeys::Error,
         null_keys: NullKeys::Error,
-        guard: draw.of(&[
-            GuardRules { delete_rows: 0, delete_percent: 40.0 },
-            GuardRules { delete_rows: 2, delete_percent: 10.0 },
-            GuardRules { delete_rows: u64::MAX, delete_percent: 100.0 },
-        ]),
+        guard: guard(draw),
+        after: Vec::new(),
+        retain: Retention::default(),
+        redact: Redact::default(),
+        refused: BTreeMap::new(),
         rejects: draw.of(&[
             RejectCeiling { rows: 2, percent: 0.0 },
             RejectCeiling::default(),
             RejectCeiling::default(),
         ]),
     }
+}
+
+fn guard(draw: &mut Draw) -> GuardRules {
+    let share = |rows, percent, then| ShareRule { rows, percent, then };
+    let off = Then::Off;
+    let mut rules = GuardRules {
+        deletes: share(0, 40.0, Then::Withhold),
+        changes: share(0, 0.0, off),
+        shrink: ShrinkRule { percent: 50.0, then: off },
+        keys: off,
+        ..GuardRules::default()
+    };
+    match draw.below(6) {
+        0 => rules.deletes = share(2, 10.0, Then::Withhold),
+        1 => rules.deletes.then = off,
+        2 => rules.changes = share(3, 50.0, Then::Withhold),
+        3 => rules.shrink.then = draw.of(&[Then::Withhold, Then::Stop]),
+        4 => rules = GuardRules::default(),
+        _ => {}
+    }
+    rules
 }
 
 /// A table that was there before hydrant came, with rows of the application.
