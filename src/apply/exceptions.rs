@@ -2,13 +2,17 @@
 //!
 //! It is written after every batch that has any, under the change with which the batch began, before the next batch is
 //! sent. So when a run is resumed, only the last committed batch can lack its note, and that batch is applied again.
+//!
+//! Nobody keeps a holder of the lease that has lost it and does not know yet from writing to the store. So each holder notes
+//! in a folder of its own, and whoever resumes a run begins by copying what those before it have noted: what a published
+//! run names, only its publisher has written.
 
 use super::ApplyError;
 use crate::{
     fingerprint::UNKNOWN_ROW,
     store::{
-        Codec, Exceptions, KEY_HASH, RejectRecord, Sealed, StoreError, SyncStore, encode, hash_column,
-        hashes_of, read_all,
+        Codec, Exceptions, KEY_HASH, NoteNames, RejectRecord, RunNames, Sealed, StoreError, SyncStore,
+        encode, hash_column, hashes_of, read_all,
     },
 };
 use arrow::{
@@ -25,7 +29,7 @@ const SAMPLES: usize = 10;
 
 pub(super) struct ExceptionLog<'a> {
     store: &'a SyncStore,
-    sealed: &'a Sealed,
+    names: NoteNames,
     exceptions: Exceptions,
     /// Rejects that may settle, among those that are counted.
     waiting: u64,
@@ -33,41 +37,59 @@ pub(super) struct ExceptionLog<'a> {
 }
 
 impl<'a> ExceptionLog<'a> {
-    /// Goes on with the notes of the batches before this change.
+    /// Goes on with the notes of the batches before this change, as the holder of this epoch.
     pub(super) async fn resume(
         store: &'a SyncStore,
-        sealed: &'a Sealed,
+        sealed: &Sealed,
+        epoch: u64,
         from: u64,
     ) -> Result<Self, ApplyError> {
+        let run = store.names().run(sealed.run);
+        let names = run.notes(epoch);
         let mut log =
-            Self { store, sealed, exceptions: Exceptions::default(), waiting: 0, samples: Vec::new() };
-        let names = store.names().run(sealed.run);
-        for (folder, kind) in [(names.rejects(0), 0), (names.carried(0), 1), (names.absent(0), 2)] {
-            let Some(folder) = parent(&folder) else { continue };
-            let mut firsts: Vec<(u64, Path)> = store
-                .list(&folder)
-                .await?
-                .into_iter()
-                .filter_map(|path| Some((number(&path)?, path)))
-                .collect();
-            firsts.sort();
-            for (first, path) in firsts {
-                if first >= from {
-                    store.delete(&path).await?;
-                    continue;
-                }
-                let batch = log.batch(&path).await?;
-                match kind {
-                    0 => log.count_rejects(first, &RejectRecord::decode(&batch, &path)?),
-                    1 => log.exceptions.carried.push(first),
-                    _ => {
-                        log.exceptions.absents.push(first);
-                        log.exceptions.absent += batch.num_rows() as u64;
-                    }
+            Self { store, names, exceptions: Exceptions::default(), waiting: 0, samples: Vec::new() };
+        // The run's own holder is the first one.
+        if epoch == sealed.run {
+            return Ok(log);
+        }
+        if from > 0 {
+            let begun = store.list(&run.finishers()).await?;
+            let last = begun.iter().filter_map(RunNames::finisher_of).filter(|by| *by < epoch).max();
+            log.copy(&run.notes(last.unwrap_or(sealed.run)), from).await?;
+        }
+        store.put(&log.names.begun(), br#"{}"#.to_vec()).await?;
+        Ok(log)
+    }
+
+    /// Takes over what somebody else has noted of the batches before this change.
+    async fn copy(&mut self, theirs: &NoteNames, from: u64) -> Result<(), ApplyError> {
+        for kind in [NoteNames::rejects, NoteNames::carried, NoteNames::absent] {
+            let Some(folder) = parent(&kind(theirs, 0)) else { continue };
+            let listed = self.store.list(&folder).await?;
+            let mut firsts: Vec<u64> =
+                listed.iter().filter_map(number).filter(|first| *first < from).collect();
+            firsts.sort_unstable();
+            for first in firsts {
+                let bytes = self.store.get(&kind(theirs, first)).await?;
+                let path = kind(&self.names, first);
+                self.store.put(&path, bytes).await?;
+                let batch = self.batch(&path).await?;
+                if path == self.names.rejects(first) {
+                    self.count_rejects(first, &RejectRecord::decode(&batch, &path)?);
+                } else if path == self.names.carried(first) {
+                    self.exceptions.carried.push(first);
+                } else {
+                    self.exceptions.absents.push(first);
+                    self.exceptions.absent += batch.num_rows() as u64;
                 }
             }
         }
-        Ok(log)
+        Ok(())
+    }
+
+    /// Where it notes.
+    pub(super) fn names(&self) -> &NoteNames {
+        &self.names
     }
 
     fn count_rejects(&mut self, first: u64, records: &[RejectRecord]) {
@@ -85,7 +107,7 @@ impl<'a> ExceptionLog<'a> {
         carried: Option<RecordBatch>,
         absent: &[u128],
     ) -> Result<(), ApplyError> {
-        let names = self.store.names().run(self.sealed.run);
+        let names = self.names.clone();
         if !records.is_empty() {
             self.store.put(&names.rejects(first), RejectRecord::encode(records)?).await?;
             self.count_rejects(first, records);
@@ -136,7 +158,7 @@ impl<'a> ExceptionLog<'a> {
 
     /// Takes back the notes of rows that are written after all.
     pub(super) async fn settled(&mut self, hashes: &HashSet<u128>) -> Result<(), ApplyError> {
-        let names = self.store.names().run(self.sealed.run);
+        let names = self.names.clone();
         let is_settled = |record: &RejectRecord| record.hash.is_some_and(|hash| hashes.contains(&hash));
         // Rejects first: a carried key without one is only deleted once more, a reject without its key could not be sent.
         for first in std::mem::take(&mut self.exceptions.rejects) {
@@ -173,7 +195,7 @@ impl<'a> ExceptionLog<'a> {
     }
 
     async fn rejects(&self, first: u64) -> Result<Vec<RejectRecord>, StoreError> {
-        let path = self.store.names().run(self.sealed.run).rejects(first);
+        let path = self.names.rejects(first);
         RejectRecord::decode(&self.batch(&path).await?, &path)
     }
 

@@ -27,7 +27,7 @@ use hydrant_contract::{Applied, Checkpoint, Freshness, Mode, Target, TargetError
 use pieces::{Gathered, Piece, Pieces};
 use roaring::RoaringTreemap;
 use sizing::Sizing;
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use unit::Unit;
 
@@ -100,7 +100,7 @@ impl Job<'_> {
         let total = self.sealed.changes.total();
         let here = last.filter(|checkpoint| checkpoint.run == self.sealed.run && checkpoint.batch > 0);
         let (mut number, mut done) = here.map_or((0, 0), |c| (c.batch - 1, c.first_change));
-        let mut log = ExceptionLog::resume(self.store, self.sealed, done).await?;
+        let mut log = ExceptionLog::resume(self.store, self.sealed, self.epoch, done).await?;
         let mut paths = BTreeMap::new();
         let mut sizing = Sizing::new();
         let mut pieces = Gathered::new(self.pieces(done).await?);
@@ -132,7 +132,7 @@ impl Job<'_> {
                 Mode::Update => unit.leave_out_absent(self.target).await?,
                 Mode::Mirror | Mode::Upsert | Mode::Insert => Vec::new(),
             };
-            let started = Instant::now();
+            let started = tokio::time::Instant::now();
             let applied = self.send(&unit).await?;
             sizing.learn(rows, started.elapsed());
             if !unit.batch.is_empty() {
@@ -166,9 +166,11 @@ impl Job<'_> {
     /// Sends a batch, unless the lease goes in the meantime.
     async fn send(&self, unit: &Unit) -> Result<Applied, ApplyError> {
         (self.reached)(Point::Sending);
+        // In this order: a batch is not sent when it is known already that the lease is gone.
         let applied = tokio::select! {
-            applied = self.target.apply(&unit.batch) => applied?,
+            biased;
             () = self.lease_lost.cancelled() => return Err(ApplyError::LeaseLost),
+            applied = self.target.apply(&unit.batch) => applied?,
         };
         (self.reached)(Point::Committed);
         Ok(applied)

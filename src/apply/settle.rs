@@ -91,7 +91,7 @@ impl Job<'_> {
             waiting.iter().filter(|r| r.position.is_none()).filter_map(|r| r.hash).collect();
         let mut keys = Vec::new();
         for first in log.carried().iter().filter(|_| !deletes.is_empty()) {
-            let path = names.carried(*first);
+            let path = log.names().carried(*first);
             let batch = read_all(self.store.get(&path).await?).map_err(|e| StoreError::corrupt(&path, e))?;
             keys.push(Ok(Piece::Deletes(with_hashes(&batch, &deletes)?)));
         }

@@ -38,7 +38,7 @@ pub async fn abandon(env: &Env, sync: &SyncSpec, run: u64) -> Result<AbandonRepo
 
 impl Held<'_> {
     async fn abandon(&mut self, run: u64) -> Result<AbandonReport, Failure> {
-        let history = History::load(&self.env.store).await?;
+        let history = self.take_over().await?;
         let Some(sealed) = history.pending.filter(|sealed| sealed.run == run) else {
             let pending = History::load(&self.env.store).await?.pending.map(|sealed| sealed.run);
             return Err(Failure::NotPending { run, pending });

@@ -49,9 +49,11 @@ impl Held<'_> {
         let absent = self.inspect(&spec).await?;
         let checkpoint = self.claim().await?;
         self.reached(Point::Claimed);
-        // Only from here on does nobody else write: what a late holder sealed before the claim would be missed.
+        // Only from here on does nobody else write: what a late holder sealed before the claim would be missed. And where a
+        // later holder has published since, the target's checkpoint is older than this history.
         let history = History::load(&self.env.store).await?;
-        if history.pending.is_some() {
+        let newer = history.published.as_ref().is_some_and(|(sealed, _)| sealed.run > self.epoch());
+        if newer || history.pending.is_some() {
             return Err(LeaseError::Lost(self.epoch()).into());
         }
         same_place_and_key(self.sync, &history, &spec, &scheme)?;
@@ -183,7 +185,7 @@ impl Held<'_> {
     /// Its rejects have no ceiling: its rows cannot be mended any more, and what is refused is tried again by the next run,
     /// from fresh rows and under the ceiling.
     pub(super) async fn roll_forward(&mut self) -> Result<Option<RunReport>, Failure> {
-        let mut history = History::load(&self.env.store).await?;
+        let mut history = self.take_over().await?;
         let Some(sealed) = history.pending.take() else { return Ok(None) };
         self.enter(Step::RollForward);
         if sealed.target != self.sync.target {

@@ -92,13 +92,14 @@ impl BaseBuilder {
         let same_rules = sealed.spec.mode == spec.mode && sealed.spec.deletes == spec.deletes;
         self.forget_rows |= !same_rules || !sealed.scheme.same_rows(scheme);
         let exceptions = published.map(|p| p.exceptions.clone()).unwrap_or_default();
+        let notes = published.map_or_else(|| names.notes(sealed.run), |p| p.notes(self.store.names()));
         let held = sealed.changes.held_parts.iter().map(|part| names.deletes_part(part.number));
-        for path in held.chain(exceptions.carried.iter().map(|first| names.carried(*first))) {
+        for path in held.chain(exceptions.carried.iter().map(|first| notes.carried(*first))) {
             let bucket = self.bucket(&path).await?;
             self.carry(bucket)?;
         }
-        let rejects = exceptions.rejects.iter().map(|first| names.rejects(*first));
-        for path in rejects.chain(exceptions.absents.iter().map(|first| names.absent(*first))) {
+        let rejects = exceptions.rejects.iter().map(|first| notes.rejects(*first));
+        for path in rejects.chain(exceptions.absents.iter().map(|first| notes.absent(*first))) {
             let batch = fetch(&self.store, &path).await?;
             let column = batch.column_by_name(KEY_HASH).and_then(|c| c.as_fixed_size_binary_opt());
             let hashes = hashes_of(column.ok_or_else(|| StoreError::corrupt(&path, "it has no key hashes"))?);

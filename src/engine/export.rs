@@ -75,9 +75,10 @@ pub(super) async fn export(
     });
     let _cancel = AbortOnDrop(reader.abort_handle());
     while let Some(batch) = tokio::select! {
-        batch = receive.recv() => batch,
+        biased;
         () = env.stop.cancelled() => return Err(Failure::Stopped),
         () = lost.cancelled() => return Err(Failure::Lease(crate::store::LeaseError::Lost(0))),
+        batch = receive.recv() => batch,
     } {
         let batch = carrier.carry(&batch?).map_err(|error| within_the_export(error, prints.seen))?;
         prints.add(&batch)?;

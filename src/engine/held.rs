@@ -4,7 +4,7 @@ use super::{Env, Failure, RunOptions, Step, keeper::LeaseKeeper, place};
 use crate::{
     apply::Retrying,
     point::Point,
-    store::{Lease, LeaseError},
+    store::{History, Lease, LeaseError, StoreError},
     sync::SyncSpec,
 };
 use hydrant_contract::{Checkpoint, ErrorKind, Inspection, TableSpec, Target};
@@ -61,6 +61,11 @@ impl<'a> Held<'a> {
 
     pub(super) fn reached(&self, point: Point) {
         self.env.observer.reached(&self.sync.name, point);
+    }
+
+    /// What the store knows, which from now on only holders of later leases can change.
+    pub(super) async fn take_over(&self) -> Result<History, StoreError> {
+        History::take_over(&self.env.store, &self.sync.name, self.epoch(), self.env.clock.now()).await
     }
 
     /// Takes the target over. If it has seen a later epoch although this lease is in force, the store is the one behind.

@@ -4,12 +4,13 @@ use crate::{
     clock::Clock,
     store::{Lease, LeaseError, LeaseTimes, SyncStore},
 };
+use chrono::{DateTime, Utc};
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use tokio::{sync::Mutex, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Mutex;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// How long a run that is over waits for the store to take its last words (that it failed, that the lease is free): they help,
 /// but nothing depends on them.
@@ -23,8 +24,9 @@ pub(super) struct LeaseKeeper {
     pub(super) lost: CancellationToken,
     pub(super) epoch: u64,
     /// Set before `lost` is cancelled, if it was not another process that took it.
-    unrenewed: Arc<OnceLock<(chrono::DateTime<chrono::Utc>, String)>>,
-    renewing: JoinHandle<()>,
+    unrenewed: Arc<OnceLock<(DateTime<Utc>, String)>>,
+    /// Ends with the keeper: a run whose future is dropped must not hold its lease for ever.
+    renewing: AbortOnDropHandle<()>,
 }
 
 impl LeaseKeeper {
@@ -40,6 +42,7 @@ impl LeaseKeeper {
         let unrenewed = Arc::new(OnceLock::new());
         let renewing =
             tokio::spawn(renew(lease.clone(), clock.clone(), times, lost.clone(), unrenewed.clone()));
+        let renewing = AbortOnDropHandle::new(renewing);
         Ok(Self { lease, clock, lost, epoch, unrenewed, renewing })
     }
 
@@ -75,27 +78,29 @@ async fn renew(
     clock: Arc<dyn Clock>,
     times: LeaseTimes,
     lost: CancellationToken,
-    unrenewed: Arc<OnceLock<(chrono::DateTime<chrono::Utc>, String)>>,
+    unrenewed: Arc<OnceLock<(DateTime<Utc>, String)>>,
 ) {
     let third = (times.term / 3).to_std().unwrap_or_default();
-    // After a failure, try again soon: the store may be back, and there is little time.
-    let mut wait = third;
+    // A store that was slow has used up a part of the term already. A clock that was set back does not make it longer.
+    let until = |time: DateTime<Utc>| (time - clock.now()).to_std().unwrap_or_default();
+    let mut wait = until(lease.lock().await.renew_at()).min(third);
     let mut said = "the store did not answer".to_owned();
     loop {
         tokio::time::sleep(wait).await;
         let mut lease = lease.lock().await;
         let stop_by = lease.stop_by();
-        let left = (stop_by - clock.now()).to_std().unwrap_or_default();
+        let left = until(stop_by);
         // A store that does not answer must not keep this process from noticing that its time is over.
         let renewed = match tokio::time::timeout(left, lease.renew(clock.now())).await {
             Ok(renewed) => renewed,
             Err(_) => Err(LeaseError::Unrenewed { stop_by, message: said.clone() }),
         };
         match renewed {
-            Ok(()) => wait = third,
+            Ok(()) => wait = until(lease.renew_at()).min(third),
             Err(LeaseError::Store(error)) if clock.now() < stop_by => {
                 tracing::warn!(%error, %stop_by, "the lease could not be renewed, trying again");
-                wait = third / 5;
+                // Soon: the store may be back, and there is little time. And no later than the end.
+                wait = (third / 5).min(until(stop_by));
                 said = error.to_string();
             }
             Err(error) => {
@@ -135,6 +140,14 @@ mod tests {
         assert!(!keeper.lost.is_cancelled());
         assert!(matches!(Lease::take(&store, TIMES, SystemClock.now()).await, Err(LeaseError::Held(_))));
         keeper.release().await;
+        assert_eq!(Lease::take(&store, TIMES, SystemClock.now()).await.unwrap().epoch(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_keeper_that_is_dropped_renews_no_more() {
+        let (store, keeper) = held().await;
+        drop(keeper);
+        tokio::time::sleep(Duration::from_millis(1000)).await;
         assert_eq!(Lease::take(&store, TIMES, SystemClock.now()).await.unwrap().epoch(), 2);
     }
 

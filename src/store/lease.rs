@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 /// How many superseded lease objects are kept, for people who look at what happened.
 const KEPT: u64 = 16;
 
+/// How long the removal of an old lease object may keep a holder from its work.
+const FORGETTING_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// A lease object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseRecord {
@@ -138,6 +141,11 @@ impl Lease {
         self.record.expires - self.times.skew
     }
 
+    /// When it should be renewed: a third into its term, so that there is time for two more tries.
+    pub fn renew_at(&self) -> DateTime<Utc> {
+        self.record.expires - self.times.term * 2 / 3
+    }
+
     /// Extends the lease.
     pub async fn renew(&mut self, now: DateTime<Utc>) -> Result<(), LeaseError> {
         self.advance(LeaseRecord { expires: now + self.times.term, ..self.record.clone() }).await
@@ -156,7 +164,12 @@ impl Lease {
                 Ok(()) => {}
                 Err(StoreError::Taken { .. }) => {
                     // An earlier renewal of our own may have landed although its answer was lost: go on from there.
-                    let there: LeaseRecord = self.store.read(&path).await?;
+                    let there: LeaseRecord = match self.store.read(&path).await {
+                        Ok(there) => there,
+                        // So long ago that it is removed already.
+                        Err(error) if error.is_missing() => return Err(LeaseError::Lost(record.epoch)),
+                        Err(error) => return Err(error.into()),
+                    };
                     if there.nonce != record.nonce {
                         return Err(LeaseError::Lost(record.epoch));
                     }
@@ -174,12 +187,15 @@ impl Lease {
         }
     }
 
-    /// Removes what is long superseded. The lease is held whether or not that succeeds.
+    /// Removes what is long superseded. The lease is held whether or not that succeeds, so it may not take long: the time
+    /// of the lease is running.
     async fn forget_old(&self) {
-        if let Some(old) = self.number.checked_sub(KEPT).filter(|old| *old > 0)
-            && let Err(error) = self.store.delete(&self.store.names().lease(old)).await
-        {
-            tracing::debug!(%error, "an old lease was not removed");
+        let Some(old) = self.number.checked_sub(KEPT).filter(|old| *old > 0) else { return };
+        let path = self.store.names().lease(old);
+        match tokio::time::timeout(FORGETTING_MAX, self.store.delete(&path)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "an old lease was not removed"),
+            Err(_) => tracing::debug!(%path, "an old lease was not removed in time"),
         }
     }
 }

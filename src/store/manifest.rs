@@ -1,6 +1,6 @@
 //! The commit points of runs as they stand in the store, and how the last ones are found.
 
-use super::{Commit, ProcessId, StoreError, SyncNames, SyncStore};
+use super::{Commit, NoteNames, ProcessId, StoreError, SyncNames, SyncStore};
 use crate::{
     diff::Held,
     fingerprint::Scheme,
@@ -205,6 +205,15 @@ pub struct Exceptions {
     pub absents: Vec<u64>,
 }
 
+impl Published {
+    /// Where its exceptions are noted.
+    pub fn notes(&self, names: &SyncNames) -> NoteNames {
+        // In format 1 those who finished a run for its holder wrote where that one had written.
+        let by = if self.format < 2 { self.run } else { self.epoch };
+        names.run(self.run).notes(by)
+    }
+}
+
 impl Export {
     /// Rows in all parts.
     pub fn rows(&self) -> u64 {
@@ -279,14 +288,45 @@ pub struct History {
 }
 
 impl History {
+    /// Reads it from the manifests, and makes sure that it stays so: an earlier holder of the lease that does not know yet that
+    /// it has lost it, or whose last write is still on its way, finds the place of its seal taken.
+    ///
+    /// Without that, a seal could appear after a later run has been sealed, or while an earlier one is being finished, and
+    /// its change set, which follows on an older index, would be written over theirs. So of the runs that are sealed and
+    /// neither published nor abandoned there is never more than one.
+    pub async fn take_over(
+        store: &SyncStore,
+        sync: &str,
+        epoch: u64,
+        at: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
+        let all = manifests(store).await?;
+        let last = last(&all).unwrap_or_default();
+        let mut open = (last + 1..epoch).filter(|run| !all.contains(&(*run, Commit::Sealed))).peekable();
+        if open.peek().is_none() {
+            return Self::of(store, &all).await;
+        }
+        for run in open {
+            let discarded = Discarded { format: FORMAT, sync: sync.to_owned(), discarded: run, epoch, at };
+            match store.create(&store.names().manifest(run, Commit::Sealed), &discarded).await {
+                // Sealed, or discarded, a moment ago: either way it is decided.
+                Ok(()) | Err(StoreError::Taken { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Self::load(store).await
+    }
+
     /// Reads it from the manifests.
     pub async fn load(store: &SyncStore) -> Result<Self, StoreError> {
+        Self::of(store, &manifests(store).await?).await
+    }
+
+    async fn of(store: &SyncStore, all: &[(u64, Commit)]) -> Result<Self, StoreError> {
         let names = store.names();
-        let all: Vec<_> =
-            store.list(&names.manifests()).await?.iter().filter_map(SyncNames::manifest_of).collect();
         let has = |run, commit| all.contains(&(run, commit));
         // Published counts, even if somebody abandoned it at the same time: then all of it was written before.
-        let last = all.iter().filter(|(_, commit)| *commit == Commit::Published).map(|(run, _)| *run).max();
+        let last = last(all);
         let mut history = Self::default();
         if let Some(run) = last {
             let published = store.read(&names.manifest(run, Commit::Published)).await?;
@@ -306,8 +346,8 @@ impl History {
         later.sort_unstable();
         for run in later {
             let Some(sealed) = sealed(store, run).await? else { continue };
-            // Of several unfinished ones only the highest was applied: the others came to their seal after its holder had
-            // taken the target over, and were kept out by it.
+            // Of several unfinished ones, which only versions before `take_over` could leave, only the highest was applied: the
+            // others came to their seal after its holder had taken the target over, and were kept out by it.
             history.pending = None;
             if has(run, Commit::Abandoned) {
                 let abandoned = store.read(&names.manifest(run, Commit::Abandoned)).await?;
@@ -323,6 +363,16 @@ impl History {
     pub async fn sealed(store: &SyncStore, run: u64) -> Result<Option<Sealed>, StoreError> {
         sealed(store, run).await
     }
+}
+
+/// All commit points that there are.
+async fn manifests(store: &SyncStore) -> Result<Vec<(u64, Commit)>, StoreError> {
+    Ok(store.list(&store.names().manifests()).await?.iter().filter_map(SyncNames::manifest_of).collect())
+}
+
+/// The last published run.
+fn last(all: &[(u64, Commit)]) -> Option<u64> {
+    all.iter().filter(|(_, commit)| *commit == Commit::Published).map(|(run, _)| *run).max()
 }
 
 /// The seal of a run; none if it never came to it.

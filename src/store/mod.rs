@@ -19,7 +19,7 @@ pub use lease::{Lease, LeaseError, LeaseRecord, LeaseTimes};
 pub use manifest::{
     Abandoned, Changes, Discarded, Exceptions, Export, FORMAT, History, Index, Kind, Part, Published, Sealed,
 };
-pub use names::{Commit, RunNames, SyncNames};
+pub use names::{Commit, NoteNames, RunNames, SyncNames};
 pub use parquet_io::{Codec, decode, encode, read_all};
 pub use process::ProcessId;
 pub use rejects::RejectRecord;
@@ -83,11 +83,11 @@ impl SyncStore {
                 Ok(there) if there == bytes => return Ok(()),
                 Ok(_) => return Err(StoreError::Taken { path: path.clone() }),
                 // S3 says "conflict" while another put of the same object is under way, and has not decided yet.
-                Err(StoreError::Storage { source: object_store::Error::NotFound { .. }, .. })
-                    if attempts < CONFLICTS_MAX =>
-                {
+                Err(error) if error.is_missing() && attempts < CONFLICTS_MAX => {
                     tokio::time::sleep(CONFLICT_WAIT).await;
                 }
+                // It may even be gone again, if much time has passed between the two calls.
+                Err(error) if error.is_missing() => return Err(StoreError::Taken { path: path.clone() }),
                 Err(error) => return Err(error),
             }
         }

@@ -13,6 +13,8 @@
 //! <sync>/runs/00000017/carried/000000000000.parquet
 //! <sync>/runs/00000017/absent/000000000000.parquet
 //! <sync>/runs/00000017/unknown/part-00000.parquet
+//! <sync>/runs/00000017/finishing/00000019/begun.json
+//! <sync>/runs/00000017/finishing/00000019/{rejects,carried,absent}/000000000000.parquet
 //! <sync>/runs/00000017/report.json
 //! ```
 //!
@@ -98,14 +100,47 @@ impl SyncNames {
 
     /// One run's own objects.
     pub fn run(&self, run: u64) -> RunNames {
-        RunNames { root: self.runs().join(format!("{run:08}")) }
+        RunNames { run, root: self.runs().join(format!("{run:08}")) }
     }
 }
 
 /// The names of one run's objects.
 #[derive(Clone, Debug)]
 pub struct RunNames {
+    run: u64,
     root: Path,
+}
+
+/// The names of what one holder of the lease notes while it applies a run.
+#[derive(Clone, Debug)]
+pub struct NoteNames {
+    root: Path,
+}
+
+impl NoteNames {
+    fn in_folder(&self, folder: &str, first_change: u64) -> Path {
+        self.root.clone().join(folder).join(format!("{first_change:012}.parquet"))
+    }
+
+    /// The rejects of the batch that begins at this change.
+    pub fn rejects(&self, first_change: u64) -> Path {
+        self.in_folder("rejects", first_change)
+    }
+
+    /// Keys whose delete was refused in the batch that begins at this change.
+    pub fn carried(&self, first_change: u64) -> Path {
+        self.in_folder("carried", first_change)
+    }
+
+    /// Keys that mode `update` found absent in the batch that begins at this change.
+    pub fn absent(&self, first_change: u64) -> Path {
+        self.in_folder("absent", first_change)
+    }
+
+    /// Says that the notes of those who came before are copied: from here on these ones are complete.
+    pub fn begun(&self) -> Path {
+        self.root.clone().join("begun.json")
+    }
 }
 
 impl RunNames {
@@ -138,24 +173,32 @@ impl RunNames {
         self.in_folder("changes", format!("deletes-{part:05}.parquet"))
     }
 
-    /// The rejects of the batch that begins at this change.
-    pub fn rejects(&self, first_change: u64) -> Path {
-        self.in_folder("rejects", format!("{first_change:012}.parquet"))
-    }
-
     /// Rows that were rejected because their key is NULL.
     pub fn null_keys(&self) -> Path {
         self.in_folder("rejects", "null-keys.parquet".to_owned())
     }
 
-    /// Keys whose delete was refused in the batch that begins at this change.
-    pub fn carried(&self, first_change: u64) -> Path {
-        self.in_folder("carried", format!("{first_change:012}.parquet"))
+    /// What the holder of this epoch notes while it applies the run.
+    ///
+    /// Its own holder's notes lie in the run's folder itself. Whoever finishes the run later has a folder of its own in
+    /// there, so that the first one, should it still be alive, changes nothing of what the second one relies on.
+    pub fn notes(&self, epoch: u64) -> NoteNames {
+        match self.run == epoch {
+            true => NoteNames { root: self.root.clone() },
+            false => NoteNames { root: self.finishers().join(format!("{epoch:08}")) },
+        }
     }
 
-    /// Keys that mode `update` found absent in the batch that begins at this change.
-    pub fn absent(&self, first_change: u64) -> Path {
-        self.in_folder("absent", format!("{first_change:012}.parquet"))
+    /// Folder of the notes of those who finish the run for its holder.
+    pub fn finishers(&self) -> Path {
+        self.root.clone().join("finishing")
+    }
+
+    /// Whose [`NoteNames::begun`] this is.
+    pub fn finisher_of(path: &Path) -> Option<u64> {
+        let mut parts: Vec<_> = path.parts().collect();
+        (parts.pop()?.as_ref() == "begun.json").then_some(())?;
+        parts.pop()?.as_ref().parse().ok()
     }
 
     /// A part of the keys that an abandoned run may have changed.
@@ -187,6 +230,10 @@ mod tests {
             assert_eq!(SyncNames::manifest_of(&names.manifest(7, commit)), Some((7, commit)));
         }
         assert_eq!(SyncNames::manifest_of(&names.lease(1)), None);
+        let run = names.run(7);
+        assert_eq!(run.notes(7).rejects(5).as_ref(), "prod/users/runs/00000007/rejects/000000000005.parquet");
+        assert_eq!(RunNames::finisher_of(&run.notes(9).begun()), Some(9));
+        assert_eq!(RunNames::finisher_of(&run.notes(9).rejects(0)), None);
         assert_eq!(
             names.run(7).export_part(3).as_ref(),
             "prod/users/runs/00000007/export/part-00003.parquet"

@@ -1,0 +1,357 @@
+//! Bugs planted outside of the engine, one of each kind, and for each a test that the simulation finds it.
+
+use super::{
+    faults::{Clocks, Fate, Sleep, Weather, When},
+    schedule::play,
+};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use async_trait::async_trait;
+use futures::{StreamExt, TryFutureExt, TryStreamExt, stream::BoxStream};
+use hydrant_contract::{
+    Applied, Batch, Capabilities, Checkpoint, Cursor, Inspection, Result, Scanned, ServerInfo, TableSpec,
+    Target,
+};
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, path::Path,
+};
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// What is wrong with a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Planted {
+    Nothing,
+    /// The target takes writes of any epoch.
+    ForgetsEpochs,
+    /// The target commits the checkpoint first, and then the rows.
+    CheckpointFirst,
+    /// The target commits the rows first, and then the checkpoint.
+    RowsFirst,
+    /// Now and then the target leaves out a row.
+    DropsARow,
+    /// When a batch comes again, the target adds to its rows what it wrote the first time.
+    AddsTwice,
+    /// To create an object is to write over what is there.
+    Overwrites,
+    /// Listings leave out the manifest of a run that is sealed and not published.
+    HidesSeals,
+    /// What is noted of refused rows is not kept.
+    LosesNotes,
+}
+
+impl Planted {
+    pub(super) fn on_target(self, inner: Arc<dyn Target>) -> Arc<dyn Target> {
+        match self {
+            Self::ForgetsEpochs
+            | Self::CheckpointFirst
+            | Self::RowsFirst
+            | Self::DropsARow
+            | Self::AddsTwice => {
+                Arc::new(WrongTarget { bug: self, inner, epoch: AtomicU64::new(0), last: Mutex::default() })
+            }
+            Self::Nothing | Self::Overwrites | Self::HidesSeals | Self::LosesNotes => inner,
+        }
+    }
+
+    pub(super) fn on_store(self, inner: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
+        match self {
+            Self::Overwrites | Self::HidesSeals | Self::LosesNotes => {
+                Arc::new(WrongStore { bug: self, inner })
+            }
+            _ => inner,
+        }
+    }
+}
+
+struct WrongTarget {
+    bug: Planted,
+    inner: Arc<dyn Target>,
+    /// The highest epoch that came.
+    epoch: AtomicU64,
+    last: Mutex<Option<Checkpoint>>,
+}
+
+#[async_trait]
+impl Target for WrongTarget {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn probe(&self) -> Result<ServerInfo> {
+        self.inner.probe().await
+    }
+
+    async fn inspect(&self, spec: &TableSpec) -> Result<Inspection> {
+        self.inner.inspect(spec).await
+    }
+
+    async fn create(&self, spec: &TableSpec) -> Result<()> {
+        self.inner.create(spec).await
+    }
+
+    async fn claim(&self, sync: &str, epoch: u64) -> Result<Option<Checkpoint>> {
+        let highest = self.epoch.fetch_max(epoch, Ordering::Relaxed).max(epoch);
+        let epoch = if self.bug == Planted::ForgetsEpochs { highest } else { epoch };
+        self.inner.claim(sync, epoch).await
+    }
+
+    async fn apply(&self, batch: &Batch) -> Result<Applied> {
+        let last = self.last.lock().unwrap().replace(batch.checkpoint.clone());
+        let mut batch = batch.clone();
+        match self.bug {
+            Planted::ForgetsEpochs => batch.checkpoint.epoch = self.epoch.load(Ordering::Relaxed),
+            Planted::CheckpointFirst => {
+                self.inner.apply(&only_the_checkpoint(&batch)).await?;
+                between_two_commits().await;
+            }
+            Planted::RowsFirst => {
+                let mut rows = batch.clone();
+                rows.freshness = None;
+                let before = Checkpoint {
+                    run: 0,
+                    epoch: batch.checkpoint.epoch,
+                    batch: 0,
+                    ..batch.checkpoint.clone()
+                };
+                rows.checkpoint =
+                    last.map_or(before, |last| Checkpoint { epoch: batch.checkpoint.epoch, ..last });
+                let applied = self.inner.apply(&rows).await?;
+                between_two_commits().await;
+                self.inner.apply(&only_the_checkpoint(&batch)).await?;
+                return Ok(applied);
+            }
+            Planted::DropsARow if batch.inserts.num_rows() > 0 && batch.checkpoint.run % 3 == 0 => {
+                batch.inserts = batch.inserts.slice(1, batch.inserts.num_rows() - 1);
+            }
+            Planted::AddsTwice => {
+                let again = last.is_some_and(|last| {
+                    last.run == batch.checkpoint.run && last.first_change == batch.checkpoint.first_change
+                });
+                if again {
+                    batch.inserts = doubled(&batch.inserts);
+                    batch.updates = doubled(&batch.updates);
+                }
+            }
+            _ => {}
+        }
+        self.inner.apply(&batch).await
+    }
+
+    async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {
+        self.inner.read(spec, keys).await
+    }
+
+    async fn scan(&self, spec: &TableSpec, after: Option<&Cursor>, rows: usize) -> Result<Scanned> {
+        self.inner.scan(spec, after, rows).await
+    }
+}
+
+fn only_the_checkpoint(batch: &Batch) -> Batch {
+    let mut empty = Batch::empty(batch.spec.clone(), batch.checkpoint.clone(), batch.as_of);
+    empty.freshness = batch.freshness.clone();
+    empty
+}
+
+/// Long enough for a process to die in it.
+async fn between_two_commits() {
+    tokio::time::sleep(Duration::from_millis(40)).await;
+}
+
+fn doubled(rows: &RecordBatch) -> RecordBatch {
+    let names = rows.column(1).as_string::<i32>();
+    let twice = |name: &str| format!("{name}{name}");
+    let doubled: StringArray =
+        (0..names.len()).map(|row| names.is_valid(row).then(|| twice(names.value(row)))).collect();
+    RecordBatch::try_new(rows.schema(), vec![rows.column(0).clone(), Arc::new(doubled)]).unwrap()
+}
+
+struct WrongStore {
+    bug: Planted,
+    inner: Arc<dyn ObjectStore>,
+}
+
+#[async_trait]
+impl ObjectStore for WrongStore {
+    async fn put_opts(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        mut options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        if self.bug == Planted::Overwrites {
+            options.mode = PutMode::Overwrite;
+        }
+        if self.bug == Planted::LosesNotes && path.as_ref().contains("/rejects/") {
+            return Ok(PutResult { e_tag: None, version: None });
+        }
+        self.inner.put_opts(path, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(path, options).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        self.inner.get_opts(path, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        self.inner.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        let listed = self.inner.list(prefix);
+        if self.bug != Planted::HidesSeals {
+            return listed;
+        }
+        let listed = listed.try_collect::<Vec<_>>().map_ok(|all: Vec<ObjectMeta>| {
+            let published = |sealed: &str| {
+                let wanted = sealed.replace(".sealed.", ".published.");
+                all.iter().any(|meta| meta.location.as_ref() == wanted)
+            };
+            let shown = |meta: &&ObjectMeta| {
+                let name = meta.location.as_ref();
+                !name.ends_with(".sealed.json") || published(name)
+            };
+            let shown: Vec<_> = all.iter().filter(shown).cloned().map(Ok).collect();
+            futures::stream::iter(shown)
+        });
+        futures::stream::once(listed).try_flatten().boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+impl fmt::Display for WrongStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a store that is wrong: {:?}", self.bug)
+    }
+}
+
+impl fmt::Debug for WrongStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Seeds within which each bug must be found.
+const SEEDS: u64 = 60;
+const STEPS: u64 = 25;
+
+/// Plays seeds until one finds the bug, and says what it found.
+fn found(bug: Planted, weather: impl Fn() -> Option<Weather>) -> String {
+    for seed in 1..=SEEDS {
+        if let Err(violation) = play(seed, STEPS, weather(), bug) {
+            println!("{bug:?} is found by seed {seed}, step {}: {}", violation.step, violation.what);
+            return violation.what;
+        }
+    }
+    panic!("{bug:?} is not found within {SEEDS} seeds");
+}
+
+fn any() -> Option<Weather> {
+    None
+}
+
+#[test]
+fn planted_a_target_that_does_not_compare_epochs_is_found() {
+    found(Planted::ForgetsEpochs, any);
+}
+
+/// Nothing goes wrong but the clocks: what the epochs are there for besides frozen processes.
+#[test]
+fn planted_clocks_apart_without_epochs_are_found() {
+    let weather = || {
+        let mut weather = Weather::only(&[Fate::Slow]);
+        (weather.clocks, weather.races) = (Clocks::Beyond, true);
+        Some(weather)
+    };
+    found(Planted::ForgetsEpochs, weather);
+}
+
+#[test]
+fn planted_a_checkpoint_before_its_rows_is_found() {
+    let weather = || Some(Weather::only(&[Fate::Killed(When::Within)]));
+    found(Planted::CheckpointFirst, weather);
+}
+
+#[test]
+fn planted_a_target_that_drops_a_row_is_found() {
+    found(Planted::DropsARow, any);
+}
+
+#[test]
+fn planted_a_target_that_adds_when_it_should_repeat_is_found() {
+    found(Planted::AddsTwice, any);
+}
+
+#[test]
+fn planted_a_store_that_creates_over_what_is_there_is_found() {
+    found(Planted::Overwrites, any);
+}
+
+#[test]
+fn planted_a_store_that_hides_a_sealed_run_is_found() {
+    found(Planted::HidesSeals, any);
+}
+
+#[test]
+fn planted_a_store_that_loses_the_notes_of_rejects_is_found() {
+    found(Planted::LosesNotes, any);
+}
+
+/// Rows before their checkpoint are no bug: it is the order that the contract prescribes where there are no transactions.
+#[test]
+fn rows_before_their_checkpoint_do_no_harm() {
+    let weather =
+        || Some(Weather::only(&[Fate::Killed(When::Within), Fate::Frozen(When::Before, Sleep::Stopped)]));
+    for seed in 1..=SEEDS {
+        if let Err(violation) = play(seed, STEPS, weather(), Planted::RowsFirst) {
+            panic!("{violation}");
+        }
+    }
+}
+
+#[test]
+#[ignore]
+fn focus() {
+    let weather = || {
+        let mut weather = Weather::only(&[
+            Fate::Late,
+            Fate::Frozen(When::Before, Sleep::Suspended),
+            Fate::Frozen(When::Before, Sleep::Stopped),
+            Fate::Frozen(When::After, Sleep::Suspended),
+        ]);
+        weather.rejects = true;
+        Some(weather)
+    };
+    let until = std::time::Instant::now() + Duration::from_secs(60);
+    let mut seed = 1;
+    while std::time::Instant::now() < until {
+        if let Err(violation) = play(seed, STEPS, weather(), Planted::Nothing) {
+            panic!("{violation}");
+        }
+        seed += 1;
+    }
+    println!("{seed} seeds");
+}
