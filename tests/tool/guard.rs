@@ -66,6 +66,7 @@ fn count(project: &Project) -> String {
 }
 
 /// PAINS 19.
+/// Contract: C4
 #[test]
 fn an_empty_export_deletes_nothing_and_says_so() {
     everywhere(|project| {
@@ -85,6 +86,7 @@ fn an_empty_export_deletes_nothing_and_says_so() {
     });
 }
 
+/// Contract: C4, C23, C24
 #[test]
 fn withheld_deletes_stay_known_and_upserts_go_on_until_they_are_approved() {
     everywhere(|project| {
@@ -138,6 +140,7 @@ fn everyday_churn_passes() {
     assert_eq!(count(&project), "90");
 }
 
+/// Contract: C23, C24
 #[test]
 fn withheld_updates_stay_known_and_the_rest_goes_until_they_are_approved() {
     everywhere(|project| {
@@ -201,6 +204,7 @@ fn sending_everything_again_needs_no_approval() {
     assert_eq!(project.query("SELECT DISTINCT name FROM items"), ["old"]);
 }
 
+/// Contract: C24, C25
 #[test]
 fn a_stopped_run_writes_nothing_and_goes_when_approved() {
     everywhere(|project| {
@@ -213,6 +217,11 @@ fn a_stopped_run_writes_nothing_and_goes_when_approved() {
         assert_eq!(ran.code, 11, "{}", ran.all());
         says(&ran, "the guard stopped the run: the query returned 9 rows, the guard wants 10 at least");
         says(&ran, "--approve rows=9");
+        assert!(project.path("store/items/manifests/00000001.sealed.json").exists());
+        assert!(
+            !project.path("store/items/manifests/00000002.sealed.json").exists(),
+            "stopped before the seal"
+        );
         assert_eq!(project.query("SELECT name, count(*) FROM items GROUP BY name"), ["old|10"]);
         let failed = report(&project, &approved("rows=10"), 11);
         assert_eq!((&failed["error"]["kind"], &failed["error"]["step"]), (&json!("guard"), &json!("diff")));
@@ -242,6 +251,7 @@ fn an_export_with_too_few_rows_keeps_the_others() {
     assert_eq!(numbers(&report(&project, &[], 0), WRITTEN), [1, 0, 5], "with enough rows they go");
 }
 
+/// Contract: C4, C23
 #[test]
 fn what_an_export_that_shrank_lacks_stays_also_in_the_run_after() {
     everywhere(|project| {
@@ -261,6 +271,7 @@ fn what_an_export_that_shrank_lacks_stays_also_in_the_run_after() {
     });
 }
 
+/// Contract: C23, C24
 #[test]
 fn keys_that_are_all_others_change_nothing_until_they_are_approved() {
     everywhere(|project| {
@@ -288,6 +299,7 @@ fn keys_that_are_all_others_change_nothing_until_they_are_approved() {
     });
 }
 
+/// Contract: C23
 #[test]
 fn columns_that_changed_are_told_and_by_choice_held_back_until_they_are_approved() {
     everywhere(|project| {

@@ -60,6 +60,7 @@ fn parents_are_inserted_before_their_children() {
     });
 }
 
+/// Contract: C21
 #[test]
 fn a_parent_that_its_children_still_need_is_a_reject_and_goes_in_the_next_run() {
     everywhere(|project| {
