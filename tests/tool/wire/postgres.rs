@@ -78,7 +78,8 @@ fn what_lasts_ends_the_run_in_time_and_the_next_one_goes_on() {
     };
     let (cut, hole) = (always(Rule::at(Fault::Cut, Up, COMMIT)), always(Rule::after(Fault::Silence, Up, 0)));
     let lost = always(Rule::at(Fault::LostAnswer, Up, COMMIT));
-    let cases: [(&(dyn Fn(&Wired) + Sync), &str); 4] = [
+    type Break<'f> = &'f (dyn Fn(&Wired) + Sync);
+    let cases: [(Break<'_>, &str); 4] = [
         (&gone, "onnection refused"),
         (&cut, "connection closed"),
         (&lost, "connection closed"),
