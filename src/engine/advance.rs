@@ -29,11 +29,12 @@ struct Differences {
 }
 
 impl Held<'_> {
-    /// Finishes a run that is sealed, then makes one of its own.
+    /// Finishes a run that is sealed, then makes one of its own, then removes what nothing needs any more.
     pub(super) async fn advance(&mut self, origin: Origin) -> Result<RunReport, Failure> {
         let rolled_forward = self.roll_forward().await?.map(Box::new);
         let mut report = self.new_run(origin).await?;
         report.rolled_forward = rolled_forward;
+        self.collect_quietly().await;
         Ok(report)
     }
 
@@ -128,13 +129,7 @@ impl Held<'_> {
             base = base.unsure_of(&unsure)?;
         }
         let base = base.finish()?;
-        let then = match &origin {
-            Origin::Earlier(earlier) => {
-                let (sealed, published) = earlier.as_ref();
-                Some(begin().index(sealed, Some(published), spec, scheme).await?.finish()?)
-            }
-            Origin::Query | Origin::Last { .. } | Origin::Table => None,
-        };
+        let then = origin.then(begin(), spec, scheme).await?;
         let names = self.env.store.names().run(self.epoch());
         let progress = |done, of| self.env.observer.compared(&self.sync.name, done, of);
         let mut compare = Compare {

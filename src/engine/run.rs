@@ -11,12 +11,31 @@ pub async fn run(env: &Env, sync: &SyncSpec, options: RunOptions) -> Result<RunR
     under_lease(env, sync, options, async |held| held.advance(Origin::Query).await).await
 }
 
-/// Takes the lease of a sync, does something, and gives the lease back, however that ended.
+/// Takes the lease of a sync, makes a run, and gives the lease back, however that ended. A failure is noted in the store.
 pub(super) async fn under_lease<T>(
     env: &Env,
     sync: &SyncSpec,
     options: RunOptions,
     work: impl AsyncFnOnce(&mut Held<'_>) -> Result<T, Failure>,
+) -> Result<T, RunError> {
+    leased(env, sync, options, work, true).await
+}
+
+/// The same for what is no run: that it failed says nothing about how fresh the table is.
+pub(super) async fn aside<T>(
+    env: &Env,
+    sync: &SyncSpec,
+    work: impl AsyncFnOnce(&mut Held<'_>) -> Result<T, Failure>,
+) -> Result<T, RunError> {
+    leased(env, sync, RunOptions::default(), work, false).await
+}
+
+async fn leased<T>(
+    env: &Env,
+    sync: &SyncSpec,
+    options: RunOptions,
+    work: impl AsyncFnOnce(&mut Held<'_>) -> Result<T, Failure>,
+    noted: bool,
 ) -> Result<T, RunError> {
     env.observer.step(&sync.name, Step::Start);
     let mut held = Held::take(env, sync, options).await.map_err(|error| RunError {
@@ -37,7 +56,9 @@ pub(super) async fn under_lease<T>(
     });
     if let Err(error) = &outcome {
         held.tidy().await;
-        note_failure(env, error, epoch).await;
+        if noted {
+            note_failure(env, error, epoch).await;
+        }
     }
     held.release().await;
     outcome
@@ -53,7 +74,12 @@ async fn note_failure(env: &Env, error: &RunError, run: u64) {
         message: error.failure.to_string(),
     };
     let Ok(bytes) = serde_json::to_vec_pretty(&attempt) else { return };
-    if let Err(error) = env.store.put(&env.store.names().run(run).report(), bytes).await {
-        tracing::warn!(%error, "the failure could not be noted in the store");
+    let names = env.store.names();
+    if let Err(error) = env.store.put(&names.run(run).report(), bytes).await {
+        return tracing::warn!(%error, "the failure could not be noted in the store");
+    }
+    // Only the last one is ever read: a sync that fails for a year leaves one, not thousands.
+    if let Err(error) = env.store.delete(&names.run(run.saturating_sub(1)).report()).await {
+        tracing::debug!(%error, "the note of the failure before this one was not removed");
     }
 }
