@@ -8,6 +8,11 @@ use crate::{
 
 /// One line a finding, and how to let it pass. `would` is for a plan.
 pub(super) fn show(sync: &str, counts: &Counts, findings: &[Finding], would: bool) {
+    show_for(&format!("run {sync}"), sync, counts, findings, would);
+}
+
+/// The same, for what `hydrant COMMAND` does or would do.
+pub(super) fn show_for(command: &str, sync: &str, counts: &Counts, findings: &[Finding], would: bool) {
     for finding in findings {
         let done = match (finding.then, would) {
             (Then::Warn, _) => "look at this".to_owned(),
@@ -17,7 +22,7 @@ pub(super) fn show(sync: &str, counts: &Counts, findings: &[Finding], would: boo
         };
         anstream::println!("{WARN}{sync}: {done}{WARN:#}: {}", finding.reason);
         if finding.then != Then::Warn {
-            let command = format!("hydrant run {sync} --approve {}", finding.approve);
+            let command = format!("hydrant {command} --approve {}", finding.approve);
             anstream::println!("{DIM}  if that is right:{DIM:#} {BOLD}{command}{BOLD:#}");
         }
     }

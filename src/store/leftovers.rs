@@ -6,7 +6,6 @@
 
 use super::{StoreError, SyncStore};
 use chrono::{DateTime, Utc};
-use object_store::path::Path;
 use std::{
     fs, io,
     path::{Path as FilePath, PathBuf},
@@ -126,7 +125,7 @@ mod tests {
     use super::*;
     use crate::store::Commit;
     use chrono::TimeDelta;
-    use object_store::local::LocalFileSystem;
+    use object_store::{local::LocalFileSystem, path::Path};
     use std::sync::Arc;
 
     #[tokio::test]
