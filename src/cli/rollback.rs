@@ -28,9 +28,9 @@ pub(super) struct Rollback {
     /// Do it without asking. Without this, and without a terminal to ask on, the plan is shown and the exit code is 2.
     #[arg(long)]
     yes: bool,
-    /// Let up to this many deletes pass the guard, for example deletes=1200; looked at again on fresh data.
-    #[arg(long, value_name = "deletes=N", value_parser = run::approval)]
-    approve: Option<u64>,
+    /// Let this pass the guard, as for `hydrant run`: deletes=N, changes=N, rows=N, shrink=PERCENT, keys or schema.
+    #[arg(long, value_name = "RULE=N")]
+    approve: Vec<Approvals>,
     /// How many changes of each kind the plan shows.
     #[arg(long, value_name = "N", default_value_t = 3)]
     samples: usize,
@@ -69,14 +69,13 @@ impl Rollback {
         stop: &CancellationToken,
         progress: &Progress,
     ) -> Result<Exit, engine::RunError> {
-        let options = RunOptions {
-            approved: Approvals { deletes: self.approve.unwrap_or_default() },
-            ..RunOptions::default()
-        };
+        let approved = self.approve.iter().cloned().fold(Approvals::default(), Approvals::and);
+        let options = RunOptions { approved, ..RunOptions::default() };
+        let command = format!("rollback {} {}", sync.name, self.run);
         let plan = engine::plan_rollback(env, sync, self.run, &options.approved, self.samples).await?;
         progress.clear();
         if output == Output::Text {
-            plan::text(&plan, &format!("rollback {} {}", sync.name, self.run));
+            plan::text(&plan, &command);
             anstream::println!(
                 "  {WARN}the next run applies the query's present rows again{WARN:#}: pause its schedule, or mend the query first"
             );
@@ -99,7 +98,7 @@ impl Rollback {
         progress.clear();
         let exit = Exit::of_report(&report);
         match output {
-            Output::Text => run::text(&[Ok(report)]),
+            Output::Text => run::published(&report, &command),
             Output::Json => output::outcomes(&[Ok(report)]),
         }
         Ok(exit)

@@ -209,7 +209,7 @@ impl<'a> Collector<'a> {
     /// Published runs that stay: the last ones, and those that are young.
     async fn retained(&self, published: &BTreeSet<u64>) -> Result<BTreeSet<u64>, Failure> {
         let count = usize::try_from(self.retain.runs.max(1)).unwrap_or(usize::MAX);
-        let first = published.iter().rev().take(count).last().copied().unwrap_or_default();
+        let first = published.iter().nth_back(count - 1).or(published.first()).copied().unwrap_or_default();
         let older: Vec<u64> = published.range(..first).copied().collect();
         let mut kept: BTreeSet<u64> = published.range(first..).copied().collect();
         for (at, run) in older.iter().enumerate() {
