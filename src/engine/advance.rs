@@ -3,7 +3,7 @@
 use super::{
     Counts, Failure, Held, RunReport, Step,
     agreement::{Memory, refuse_reserved, same_place_and_key, wants_deletes},
-    base::{Base, BaseBuilder, Room},
+    base::{BaseBuilder, Room},
     compare::{Compare, Compared},
     drift::drift,
     export::{Destination, Exported, export},
@@ -153,7 +153,7 @@ impl Held<'_> {
             Origin::Query => history.published.as_ref().map(|(sealed, _)| sealed),
             Origin::Last { .. } | Origin::Earlier(_) | Origin::Table => None,
         };
-        let figures = figures(&base, &compared, last, spec);
+        let figures = figures(&compared, last, spec);
         let verdict = judge(&self.sync.guard, &figures, &self.options.approved);
         if verdict.stops().next().is_some() {
             return Err(Failure::Guard { findings: verdict.findings });
@@ -267,9 +267,9 @@ impl Held<'_> {
 }
 
 /// What the guard looks at. `last` is the run whose export this one is measured against.
-pub(super) fn figures(base: &Base, compared: &Compared, last: Option<&Sealed>, spec: &TableSpec) -> Figures {
+pub(super) fn figures(compared: &Compared, last: Option<&Sealed>, spec: &TableSpec) -> Figures {
     Figures {
-        published_rows: base.rows(),
+        published_rows: compared.known,
         last_exported_rows: last.map(|sealed| sealed.changes.exported_keys()),
         exported_rows: compared.changes.exported_keys(),
         inserts: compared.changes.inserts,

@@ -143,7 +143,7 @@ async fn planned(
         Origin::Query => history.pending.as_ref().or(history.published.as_ref().map(|(sealed, _)| sealed)),
         Origin::Last { .. } | Origin::Earlier(_) | Origin::Table => None,
     };
-    let figures = figures(&base, &compared, last, &spec);
+    let figures = figures(&compared, last, &spec);
     let verdict = judge(&sync.guard, &figures, approved);
     let sampler = Sampler { env, store: &store, names, spec: &spec, absent: !ddl.is_empty(), samples };
     let samples = sampler.samples(&export, &compared).await?;

@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod failures;
+mod formats;
+mod gc;
 mod guard;
 mod harness;
 mod kill;
@@ -20,4 +22,5 @@ mod simulation;
 mod state;
 mod types;
 mod unchanged;
+mod undo;
 mod unique;
