@@ -36,7 +36,11 @@ impl Registry {
 
     /// The state of a sync.
     pub fn store(&self, sync: &str) -> SyncStore {
-        SyncStore::new(self.storage.store.clone(), &self.storage.root, sync)
+        let store = SyncStore::new(self.storage.store.clone(), &self.storage.root, sync);
+        match self.storage.folder() {
+            Some(folder) => store.on_disk(folder.join(sync)),
+            None => store,
+        }
     }
 
     /// Memory, in bytes, that one run may use for what can be spilled.

@@ -8,6 +8,11 @@ use crate::{
 
 /// One line a finding, and how to let all that is held back pass at once. `would` is for a plan.
 pub(super) fn show(sync: &str, counts: &Counts, findings: &[Finding], would: bool) {
+    show_for(&format!("run {sync}"), sync, counts, findings, would);
+}
+
+/// The same, for what `hydrant COMMAND` does or would do.
+pub(super) fn show_for(command: &str, sync: &str, counts: &Counts, findings: &[Finding], would: bool) {
     for finding in findings {
         let done = match (finding.then, would) {
             (Then::Warn, _) => "look at this".to_owned(),
@@ -21,7 +26,7 @@ pub(super) fn show(sync: &str, counts: &Counts, findings: &[Finding], would: boo
     let approvals: Vec<&str> =
         findings.iter().filter(|f| f.then != Then::Warn).map(|f| f.approve.as_str()).collect();
     if !approvals.is_empty() {
-        let command = format!("hydrant run {sync} --approve {}", approvals.join(","));
+        let command = format!("hydrant {command} --approve {}", approvals.join(","));
         anstream::println!("{DIM}  if that is right:{DIM:#} {BOLD}{command}{BOLD:#}");
     }
 }

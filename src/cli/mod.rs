@@ -1,14 +1,17 @@
 //! The command line: what a person types, and what a person sees. One file per subcommand; they print and decide nothing.
 
+mod abandon;
 mod check;
 mod completions;
 mod exit;
 mod findings;
+mod gc;
 mod init;
 mod logging;
 mod output;
 mod plan;
 mod progress;
+mod rollback;
 mod run;
 mod schema;
 mod status;
@@ -70,6 +73,12 @@ enum Command {
     Run(run::Run),
     /// Show how fresh the tables are, and what went wrong last.
     Status(status::Status),
+    /// Undo a run and all that came after it: bring the table back to what it held before.
+    Rollback(rollback::Rollback),
+    /// Give up a sealed run that cannot be finished; the next run repairs what it may have changed.
+    Abandon(abandon::Abandon),
+    /// Remove from the store what nothing needs any more; every run does that too.
+    Gc(gc::Gc),
     /// Print the JSON Schema of the configuration, for editors.
     Schema(schema::Schema),
     /// Print shell completions.
@@ -100,6 +109,9 @@ pub async fn execute(cli: Cli, stop: CancellationToken) -> Exit {
         Command::Plan(command) => command.execute(&global, stop, progress).await,
         Command::Run(command) => command.execute(&global, stop, progress).await,
         Command::Status(command) => command.execute(&global).await,
+        Command::Rollback(command) => command.execute(&global, stop, progress).await,
+        Command::Abandon(command) => command.execute(&global, stop, progress).await,
+        Command::Gc(command) => command.execute(&global, stop, progress).await,
     };
     done.unwrap_or_else(|problem| problem.show(global.output))
 }
@@ -144,17 +156,18 @@ impl Syncs {
         if self.names.is_empty() {
             return Ok(config.syncs.values().collect());
         }
-        let find = |name: &String| {
-            config.syncs.get(name).ok_or_else(|| {
-                let names: Vec<_> = config.syncs.keys().map(String::as_str).collect();
-                Problem::UnknownSync {
-                    name: name.clone(),
-                    hint: format!("the configuration has: {}", names.join(", ")),
-                }
-            })
-        };
-        self.names.iter().map(find).collect()
+        self.names.iter().map(|name| named(config, name)).collect()
     }
+}
+
+fn named<'a>(config: &'a Config, name: &str) -> Result<&'a SyncSpec, Problem> {
+    config.syncs.get(name).ok_or_else(|| {
+        let names: Vec<_> = config.syncs.keys().map(String::as_str).collect();
+        Problem::UnknownSync {
+            name: name.to_owned(),
+            hint: format!("the configuration has: {}", names.join(", ")),
+        }
+    })
 }
 
 fn registry(config: &Config) -> Result<Registry, Problem> {

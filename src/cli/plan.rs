@@ -47,7 +47,7 @@ impl Plan {
             });
             if global.output == Output::Text {
                 progress.suspend(|| match &outcome {
-                    Ok(plan) => text(plan),
+                    Ok(plan) => text(plan, &format!("run {}", plan.sync)),
                     Err(error) => output::failure(error),
                 });
             }
@@ -61,9 +61,18 @@ impl Plan {
     }
 }
 
-fn text(plan: &PlanReport) {
+/// Shows what `hydrant COMMAND` would do.
+pub(super) fn text(plan: &PlanReport, command: &str) {
     let c = &plan.counts;
     anstream::println!("{BOLD}{}{BOLD:#} → {}", plan.sync, plan.table);
+    if let Some(back) = &plan.back_to {
+        anstream::println!(
+            "  back to what it held when run {} was published, {} (the query's rows as of {})",
+            back.run,
+            back.published_at.format("%F %T UTC"),
+            back.as_of.format("%F %T UTC"),
+        );
+    }
     if let Some(run) = plan.pending {
         anstream::println!("  run {run} is sealed and would be finished first; this plan is for after that");
     }
@@ -78,7 +87,7 @@ fn text(plan: &PlanReport) {
         count(c.deletes),
         count(c.unchanged),
     );
-    findings::show(&plan.sync, c, &plan.findings, true);
+    findings::show_for(command, &plan.sync, c, &plan.findings, true);
     if c.rejected > 0 {
         anstream::println!(
             "  {WARN}{} rows have NULL in their key and would be rejected{WARN:#}",

@@ -126,11 +126,16 @@ impl Outcome {
     }
 }
 
-fn text(outcomes: &[Outcome]) {
+/// Shows one published run, and how `hydrant COMMAND` would let pass what the guard held back.
+pub(super) fn published(report: &RunReport, command: &str) {
+    figures(std::iter::once(report));
+    notes(report, command);
+}
+
+fn figures<'a>(reports: impl Iterator<Item = &'a RunReport>) {
     let header = ["sync", "table", "run", "rows", "inserted", "updated", "deleted", "unchanged", "seconds"];
     let mut table = output::table(&header, 2);
-    let reports = || outcomes.iter().filter_map(Outcome::report);
-    for report in reports().flat_map(|r| r.rolled_forward.as_deref().into_iter().chain([r])) {
+    for report in reports.flat_map(|r| r.rolled_forward.as_deref().into_iter().chain([r])) {
         let c = &report.counts;
         let seconds: f64 = report.seconds.values().sum();
         let numbers = [report.run, c.exported, c.inserts, c.updates, c.deletes, c.unchanged].map(count);
@@ -142,9 +147,14 @@ fn text(outcomes: &[Outcome]) {
     if table.row_count() > 0 {
         anstream::println!("{table}");
     }
+}
+
+fn text(outcomes: &[Outcome]) {
+    let reports = || outcomes.iter().filter_map(Outcome::report);
+    figures(reports());
     for outcome in outcomes {
         match outcome {
-            Outcome::Published(report) => notes(report),
+            Outcome::Published(report) => notes(report, &format!("run {}", report.sync)),
             // It was told when it happened.
             Outcome::Failed(_) => {}
             Outcome::Skipped { sync, because } => {
@@ -159,16 +169,16 @@ fn text(outcomes: &[Outcome]) {
     anstream::println!("{style}{done} of {all} syncs published{style:#}");
 }
 
-fn notes(report: &RunReport) {
+fn notes(report: &RunReport, command: &str) {
     let sync = &report.sync;
     if let Some(earlier) = &report.rolled_forward {
         anstream::println!(
             "{sync}: run {} was sealed by an earlier process and has been finished first",
             earlier.run
         );
-        notes(earlier);
+        notes(earlier, &format!("run {sync}"));
     }
-    findings::show(sync, &report.counts, &report.findings, false);
+    findings::show_for(command, sync, &report.counts, &report.findings, false);
     if report.counts.rejected > 0 {
         let rejected = count(report.counts.rejected);
         anstream::println!(

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// Takes the table as it is for what hydrant has written. No row of it is written; the next run sends what differs.
 pub async fn adopt(env: &Env, sync: &SyncSpec) -> Result<RunReport, RunError> {
-    under_lease(env, sync, RunOptions::default(), async |held| held.adopt().await).await
+    under_lease(env, sync, RunOptions::default(), |held| Box::pin(held.adopt())).await
 }
 
 impl Held<'_> {

@@ -3,7 +3,7 @@
 use super::{
     Counts, Failure, Held, RunReport, Step,
     agreement::{Memory, refuse_reserved, same_place_and_key, wants_deletes},
-    base::{Base, BaseBuilder, Room},
+    base::{BaseBuilder, Room},
     compare::{Compare, Compared},
     drift::drift,
     export::{Destination, Exported, export},
@@ -29,11 +29,12 @@ struct Differences {
 }
 
 impl Held<'_> {
-    /// Finishes a run that is sealed, then makes one of its own.
+    /// Finishes a run that is sealed, then makes one of its own, then removes what nothing needs any more.
     pub(super) async fn advance(&mut self, origin: Origin) -> Result<RunReport, Failure> {
         let rolled_forward = self.roll_forward().await?.map(Box::new);
         let mut report = self.new_run(origin).await?;
         report.rolled_forward = rolled_forward;
+        self.collect_quietly().await;
         Ok(report)
     }
 
@@ -133,13 +134,7 @@ impl Held<'_> {
             base = base.unsure_of(&unsure)?;
         }
         let base = base.finish()?;
-        let then = match &origin {
-            Origin::Earlier(earlier) => {
-                let (sealed, published) = earlier.as_ref();
-                Some(begin().index(sealed, Some(published), spec, scheme).await?.finish()?)
-            }
-            Origin::Query | Origin::Last { .. } | Origin::Table => None,
-        };
+        let then = origin.then(begin(), spec, scheme).await?;
         let names = self.env.store.names().run(self.epoch());
         let progress = |done, of| self.env.observer.compared(&self.sync.name, done, of);
         let mut compare = Compare {
@@ -163,7 +158,7 @@ impl Held<'_> {
             Origin::Query => history.published.as_ref().map(|(sealed, _)| sealed),
             Origin::Last { .. } | Origin::Earlier(_) | Origin::Table => None,
         };
-        let figures = figures(&base, &compared, last, spec);
+        let figures = figures(&compared, last, spec);
         let verdict = judge(&self.sync.guard, &figures, &self.options.approved);
         if verdict.stops().next().is_some() {
             return Err(Failure::Guard { findings: verdict.findings });
@@ -289,9 +284,9 @@ fn columns_before(kind: Kind, findings: &[Finding], last: Option<&Sealed>) -> Op
 }
 
 /// What the guard looks at. `last` is the run whose export this one is measured against.
-pub(super) fn figures(base: &Base, compared: &Compared, last: Option<&Sealed>, spec: &TableSpec) -> Figures {
+pub(super) fn figures(compared: &Compared, last: Option<&Sealed>, spec: &TableSpec) -> Figures {
     Figures {
-        published_rows: base.rows(),
+        published_rows: compared.known,
         last_exported_rows: last.map(|sealed| sealed.changes.exported_keys()),
         exported_rows: compared.changes.exported_keys(),
         inserts: compared.changes.inserts,

@@ -184,7 +184,7 @@ impl Base {
         (!self.buckets.is_empty()).then_some(self.buckets.len())
     }
 
-    /// Rows that are believed to be in the target.
+    /// At most so many rows are believed to be in the target: a key may be in the index and carried along as well.
     pub(super) fn rows(&self) -> u64 {
         self.buckets.iter().map(|b| b.rows).sum::<u64>() + self.carried.rows()
     }

@@ -47,6 +47,8 @@ pub(super) struct Compared {
     pub(super) index: Index,
     pub(super) inserts: RoaringTreemap,
     pub(super) updates: RoaringTreemap,
+    /// Rows that the target is believed to hold, each key once.
+    pub(super) known: u64,
 }
 
 pub(super) struct Compare<'a> {
@@ -77,6 +79,7 @@ struct Found {
     /// Position and key of duplicates, the first ones.
     duplicates: Vec<(u64, String)>,
     units: u64,
+    known: u64,
 }
 
 impl Compare<'_> {
@@ -107,7 +110,8 @@ impl Compare<'_> {
         }
         found.buckets.sort_by_key(|b| b.number);
         let index = Index { buckets: found.buckets };
-        Ok(Compared { changes: found.changes, index, inserts: found.inserts, updates: found.updates })
+        let Found { changes, inserts, updates, known, .. } = found;
+        Ok(Compared { changes, index, inserts, updates, known })
     }
 
     /// Compares one bucket of the coarser side.
@@ -223,6 +227,7 @@ impl Compare<'_> {
         let deletes = self.deleted(before, &result.deletes)?;
         let full = {
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.known += before.hashes.len() as u64;
             found.changes.inserts += inserts.len();
             found.changes.updates += updates.len();
             found.changes.unchanged += result.unchanged;

@@ -16,6 +16,7 @@ mod compare;
 mod drift;
 mod error;
 mod export;
+mod gc;
 mod held;
 mod keeper;
 mod observer;
@@ -31,11 +32,12 @@ pub use abandon::{AbandonReport, abandon};
 pub use adopt::adopt;
 pub use check::check;
 pub use error::{Failure, FailureKind, RunError, Step};
+pub use gc::{CollectedRun, GcReport, Reason, gc};
 pub use observer::{Observer, Unobserved};
-pub use plan::plan;
+pub use plan::{plan, plan_rollback};
 pub use report::{
-    ChangeKind, CheckReport, ColumnChange, Counts, FailedAttempt, PlanReport, PublishedStatus, RunReport,
-    Sample, StatusReport,
+    BackTo, ChangeKind, CheckReport, ColumnChange, Counts, FailedAttempt, PlanReport, PublishedStatus,
+    RunReport, Sample, StatusReport,
 };
 pub use rollback::rollback;
 pub use run::run;

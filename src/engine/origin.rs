@@ -1,16 +1,22 @@
 //! Where the rows of a run come from, and which of their differences it is about.
 
-use super::{Failure, Held, compare::Scope};
+use super::{
+    Env, Failure, Held,
+    base::{Base, BaseBuilder},
+    compare::Scope,
+};
 use crate::{
     apply::pick_all,
+    fingerprint::Scheme,
     source::{Rows, SourceError, SourceErrorKind},
     spill::Fingerprinted,
     store::{Kind, Published, Sealed},
+    sync::SyncSpec,
 };
 use arrow::datatypes::Schema;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt};
-use hydrant_contract::Shape;
+use hydrant_contract::{Shape, TableSpec};
 use std::sync::Arc;
 
 /// Where rows come from.
@@ -57,27 +63,39 @@ impl Origin {
     }
 
     pub(super) async fn open(&self, held: &Held<'_>, last: Option<&Sealed>) -> Result<Opened, Failure> {
-        let as_of = held.env.clock.now();
-        let key = || held.sync.key.clone();
         match self {
-            Self::Query => {
-                let rows = held.env.source.open(&held.sync.model).await?;
-                let shape = Shape::of(&rows.schema, key())?;
-                Ok(Opened { rows, shape, as_of })
-            }
+            Self::Query => queried(held.env, held.sync).await,
             Self::Last { .. } => {
                 let last = last.ok_or(Failure::NothingPublished)?;
-                Ok(stored(held, last))
+                Ok(stored(held.env, last))
             }
-            Self::Earlier(earlier) => Ok(stored(held, &earlier.0)),
+            Self::Earlier(earlier) => Ok(stored(held.env, &earlier.0)),
             Self::Table => {
-                let shape = Shape::of(held.env.source.describe(&held.sync.model).await?.as_ref(), key())?;
+                let as_of = held.env.clock.now();
+                let key = held.sync.key.clone();
+                let shape = Shape::of(held.env.source.describe(&held.sync.model).await?.as_ref(), key)?;
                 Ok(Opened { rows: super::adopt::rows(held, &shape), shape, as_of })
             }
         }
     }
 
-    pub(super) fn scope<'b>(&self, then: Option<&'b super::base::Base>) -> Scope<'b> {
+    /// What the target is believed to have held when the earlier run was published, if this goes back to one.
+    pub(super) async fn then(
+        &self,
+        begin: BaseBuilder,
+        spec: &TableSpec,
+        scheme: &Scheme,
+    ) -> Result<Option<Base>, Failure> {
+        match self {
+            Self::Earlier(earlier) => {
+                let (sealed, published) = earlier.as_ref();
+                Ok(Some(begin.index(sealed, Some(published), spec, scheme).await?.finish()?))
+            }
+            Self::Query | Self::Last { .. } | Self::Table => Ok(None),
+        }
+    }
+
+    pub(super) fn scope<'b>(&self, then: Option<&'b Base>) -> Scope<'b> {
         match (self, then) {
             (Self::Query, _) | (Self::Earlier(_), None) => Scope::All,
             (Self::Last { .. }, _) => Scope::Unknown,
@@ -87,14 +105,22 @@ impl Origin {
     }
 }
 
+/// The query's present rows.
+pub(super) async fn queried(env: &Env, sync: &SyncSpec) -> Result<Opened, Failure> {
+    let as_of = env.clock.now();
+    let rows = env.source.open(&sync.model).await?;
+    let shape = Shape::of(&rows.schema, sync.key.clone())?;
+    Ok(Opened { rows, shape, as_of })
+}
+
 /// The rows of an earlier export, in their order.
-fn stored(held: &Held<'_>, sealed: &Sealed) -> Opened {
+pub(super) fn stored(env: &Env, sealed: &Sealed) -> Opened {
     let shape = sealed.spec.shape.clone();
     // Keys may be NULL in an export; see `carry`.
     let fields: Vec<_> = shape.columns().iter().map(|c| c.value.field(&c.name, true)).collect();
     let schema = Arc::new(Schema::new(fields));
-    let names = held.env.store.names().run(sealed.run);
-    let picked = pick_all(held.env.store.clone(), names, &sealed.export, schema.clone());
+    let names = env.store.names().run(sealed.run);
+    let picked = pick_all(env.store.clone(), names, &sealed.export, schema.clone());
     let batches = picked.map_ok(|picked| picked.rows).map_err(|error| SourceError {
         kind: if error.is_missing() { SourceErrorKind::Missing } else { SourceErrorKind::Broken },
         message: format!("reading an earlier export: {error}"),

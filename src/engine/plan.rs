@@ -2,13 +2,16 @@
 //! removed afterwards.
 
 use super::{
-    ChangeKind, ColumnChange, Counts, Env, Failure, PlanReport, RunError, Sample, Step,
+    BackTo, ChangeKind, ColumnChange, Counts, Env, Failure, PlanReport, RunError, Sample, Step,
     advance::figures,
     agreement::{not_published, refuse_reserved, same_place_and_key, wants_deletes},
     base::{BaseBuilder, Room},
-    compare::{Compare, Compared, Scope},
+    compare::{Compare, Compared},
     export::{Destination, Exported, export},
-    place, table_spec,
+    origin::{Opened, Origin, queried, stored},
+    place,
+    rollback::before,
+    table_spec,
 };
 use crate::{
     apply::{exceptions::key_text, pick},
@@ -27,8 +30,32 @@ use tokio_util::sync::CancellationToken;
 
 /// Finds out what a run would do, with up to `samples` changes of each kind.
 pub async fn plan(env: &Env, sync: &SyncSpec, samples: usize) -> Result<PlanReport, RunError> {
+    let nothing = Approvals::default();
+    reported(sync, async |step| planned(env, sync, Origin::Query, &nothing, samples, step).await).await
+}
+
+/// Finds out what a rollback of this run would do if so much were approved, with up to `samples` changes of each kind. The
+/// source is not needed.
+pub async fn plan_rollback(
+    env: &Env,
+    sync: &SyncSpec,
+    run: u64,
+    approved: &Approvals,
+    samples: usize,
+) -> Result<PlanReport, RunError> {
+    reported(sync, async |step| {
+        let origin = Origin::Earlier(Box::new(before(&env.store, sync, run).await?));
+        planned(env, sync, origin, approved, samples, step).await
+    })
+    .await
+}
+
+async fn reported(
+    sync: &SyncSpec,
+    work: impl AsyncFnOnce(&mut Step) -> Result<PlanReport, Failure>,
+) -> Result<PlanReport, RunError> {
     let mut step = Step::Start;
-    let planned = planned(env, sync, samples, &mut step).await;
+    let planned = work(&mut step).await;
     planned.map_err(|failure| RunError {
         sync: sync.name.clone(),
         run: None,
@@ -37,7 +64,14 @@ pub async fn plan(env: &Env, sync: &SyncSpec, samples: usize) -> Result<PlanRepo
     })
 }
 
-async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) -> Result<PlanReport, Failure> {
+async fn planned(
+    env: &Env,
+    sync: &SyncSpec,
+    origin: Origin,
+    approved: &Approvals,
+    samples: usize,
+    step: &mut Step,
+) -> Result<PlanReport, Failure> {
     let mut enter = |now| {
         *step = now;
         env.observer.step(&sync.name, now);
@@ -46,8 +80,10 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
     let history = History::load(&env.store).await?;
 
     enter(Step::Inspect);
-    let rows = env.source.open(&sync.model).await?;
-    let shape = Shape::of(&rows.schema, sync.key.clone())?;
+    let Opened { rows, shape, .. } = match &origin {
+        Origin::Earlier(earlier) => stored(env, &earlier.0),
+        Origin::Query | Origin::Last { .. } | Origin::Table => queried(env, sync).await?,
+    };
     refuse_reserved(&rows.schema, &sync.deletes)?;
     let spec = table_spec(sync, shape);
     let scheme = Scheme::of(&spec.shape);
@@ -75,14 +111,17 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
     let exported = export(env, sync, rows, &spec.shape, to, &CancellationToken::new()).await?;
 
     enter(Step::Diff);
-    let room = Room { memory_bytes: env.memory_bytes, scratch: &env.scratch };
-    let begin = BaseBuilder::new(&env.store, spec.shape.key_schema(), room);
+    let begin = || {
+        let room = Room { memory_bytes: env.memory_bytes, scratch: &env.scratch };
+        BaseBuilder::new(&env.store, spec.shape.key_schema(), room)
+    };
     let base = match &history.pending {
         // What it will be refused is not known yet: it is taken to succeed.
-        Some(sealed) => begin.index(sealed, None, &spec, &scheme).await?,
-        None => begin.history(&history, &spec, &scheme).await?,
+        Some(sealed) => begin().index(sealed, None, &spec, &scheme).await?,
+        None => begin().history(&history, &spec, &scheme).await?,
     };
     let base = base.finish()?;
+    let then = origin.then(begin(), &spec, &scheme).await?;
     let Exported { export, fingerprints, null_keys } = exported;
     let progress = |done, of| env.observer.compared(&sync.name, done, of);
     let mut compared = Compare {
@@ -92,7 +131,7 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
         duplicate_keys: sync.duplicate_keys,
         wants_deletes: wants_deletes(&spec),
         hold: Hold::default(),
-        scope: Scope::All,
+        scope: origin.scope(then.as_ref()),
         store: &store,
         names: names.clone(),
         stop: &env.stop,
@@ -100,9 +139,12 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
     }
     .run()
     .await?;
-    let last = history.pending.as_ref().or(history.published.as_ref().map(|(sealed, _)| sealed));
-    let figures = figures(&base, &compared, last, &spec);
-    let verdict = judge(&sync.guard, &figures, &Approvals::default());
+    let last = match &origin {
+        Origin::Query => history.pending.as_ref().or(history.published.as_ref().map(|(sealed, _)| sealed)),
+        Origin::Last { .. } | Origin::Earlier(_) | Origin::Table => None,
+    };
+    let figures = figures(&compared, last, &spec);
+    let verdict = judge(&sync.guard, &figures, approved);
     let sampler = Sampler { env, store: &store, names, spec: &spec, absent: !ddl.is_empty(), samples };
     let samples = sampler.samples(&export, &compared).await?;
     compared.changes.hold(verdict.hold);
@@ -112,6 +154,14 @@ async fn planned(env: &Env, sync: &SyncSpec, samples: usize, step: &mut Step) ->
         ddl,
         base: base.run,
         pending: history.pending.map(|sealed| sealed.run),
+        back_to: match origin {
+            Origin::Earlier(earlier) => Some(BackTo {
+                run: earlier.0.run,
+                as_of: earlier.0.as_of,
+                published_at: earlier.1.published_at,
+            }),
+            Origin::Query | Origin::Last { .. } | Origin::Table => None,
+        },
         counts: Counts {
             rejected: null_keys.len() as u64,
             ..Counts::planned(&compared.changes, export.rows(), &verdict.findings)

@@ -81,6 +81,9 @@ pub struct PlanReport {
     pub base: Option<u64>,
     /// A sealed run that would be finished first.
     pub pending: Option<u64>,
+    /// The run whose state would be brought back, for the plan of a rollback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub back_to: Option<BackTo>,
     /// The counts; rejects are found only when rows are sent.
     #[serde(flatten)]
     pub counts: Counts,
@@ -88,6 +91,17 @@ pub struct PlanReport {
     pub findings: Vec<Finding>,
     /// A few changes of each kind.
     pub samples: Vec<Sample>,
+}
+
+/// The state that a rollback brings back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct BackTo {
+    /// The table is as this run left it.
+    pub run: u64,
+    /// That was the query's state at this time.
+    pub as_of: DateTime<Utc>,
+    /// When that run was published.
+    pub published_at: DateTime<Utc>,
 }
 
 impl PlanReport {

@@ -1,19 +1,29 @@
 //! The table as it was before a run: a run of its own whose rows are an earlier export.
 
-use super::{Env, Failure, Held, RunError, RunOptions, RunReport, origin::Origin, run::under_lease};
+use super::{
+    Env, Failure, Held, RunError, RunOptions, RunReport, drift::drift, origin::Origin, run::under_lease,
+};
 use crate::{
+    fingerprint::Scheme,
     store::{Commit, History, Published, Sealed, SyncStore},
     sync::SyncSpec,
 };
 
 /// Undoes a run and all that came after it: the table goes back to what it held when the run before was published.
+///
+/// Rows that the guard withheld, or the target refused, in the run that is gone back to stay as they are now: what the
+/// target held of them then is not in the store. The next run from the query applies its present rows again.
+///
+/// # Errors
+///
+/// [`Failure::NoWayBack`] if there is nothing to go back to, and all that a run can fail with.
 pub async fn rollback(
     env: &Env,
     sync: &SyncSpec,
     run: u64,
     options: RunOptions,
 ) -> Result<RunReport, RunError> {
-    under_lease(env, sync, options, async |held| held.rollback(run).await).await
+    under_lease(env, sync, options, move |held| Box::pin(held.rollback(run))).await
 }
 
 impl Held<'_> {
@@ -35,7 +45,20 @@ pub(super) async fn before(
     run: u64,
 ) -> Result<(Sealed, Published), Failure> {
     let no = |reason: String| Failure::NoWayBack { run, reason };
-    let undone = History::sealed(store, run).await?.ok_or_else(|| no("there is no such run".to_owned()))?;
+    let history = History::load(store).await?;
+    let last = history.pending.or(history.published.map(|(sealed, _)| sealed));
+    let last = last.ok_or(Failure::NothingPublished)?;
+    let undone = match History::sealed(store, run).await? {
+        Some(undone) => undone,
+        None if run > last.run => {
+            return Err(no(format!("there is no such run, the last one is {}", last.run)));
+        }
+        None => {
+            return Err(no(
+                "there was no such run, it failed before anything was written, or it is not kept any more (see `retain`)".to_owned(),
+            ));
+        }
+    };
     let base = undone
         .base
         .ok_or_else(|| no("it was the first one: there is nothing before it to go back to".to_owned()))?;
@@ -46,8 +69,9 @@ pub(super) async fn before(
         Err(error) if error.is_missing() => return Err(gone()),
         Err(error) => return Err(error.into()),
     };
-    for part in &sealed.export.parts {
-        let path = store.names().run(base).export_part(part.number);
+    let names = store.names().run(base);
+    let parts = sealed.export.parts.iter().map(|part| names.export_part(part.number));
+    for path in parts.chain(sealed.index.buckets.iter().map(|bucket| names.index_bucket(bucket.number))) {
         if !store.exists(&path).await? {
             return Err(gone());
         }
@@ -55,6 +79,17 @@ pub(super) async fn before(
     if sealed.spec.mode != sync.mode || sealed.spec.deletes != sync.deletes {
         return Err(no(format!(
             "run {base} was made in another `mode`, or with other `deletes`, than the sync has now"
+        )));
+    }
+    // Its export has no values for columns that came later, and too many for those that went.
+    let drift = drift(&sealed.spec.shape, &last.spec.shape);
+    if !drift.is_empty() {
+        let drift = drift.join("; ");
+        return Err(no(format!("the query's columns have changed since run {base}: {drift}")));
+    }
+    if !sealed.scheme.same_rows(&Scheme::of(&sealed.spec.shape)) {
+        return Err(no(format!(
+            "run {base} was made by a hydrant whose fingerprints cannot be compared with those of this one"
         )));
     }
     Ok((sealed, published))

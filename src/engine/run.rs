@@ -8,18 +8,38 @@ use crate::{
     store::{FORMAT, LeaseError},
     sync::SyncSpec,
 };
+use futures::future::BoxFuture;
 
 /// Runs a sync: finishes what an earlier process sealed, then brings the table to the query's present rows.
 pub async fn run(env: &Env, sync: &SyncSpec, options: RunOptions) -> Result<RunReport, RunError> {
-    under_lease(env, sync, options, async |held| held.advance(Origin::Query).await).await
+    under_lease(env, sync, options, |held| Box::pin(held.advance(Origin::Query))).await
 }
 
-/// Takes the lease of a sync, does something, and gives the lease back, however that ended.
+/// Takes the lease of a sync, makes a run (boxed, so that all of it can be sent to another thread), and gives the lease back, however that ended. A failure is noted in the store.
 pub(super) async fn under_lease<T>(
     env: &Env,
     sync: &SyncSpec,
     options: RunOptions,
-    work: impl AsyncFnOnce(&mut Held<'_>) -> Result<T, Failure>,
+    work: impl for<'h, 'e> FnOnce(&'h mut Held<'e>) -> BoxFuture<'h, Result<T, Failure>> + Send,
+) -> Result<T, RunError> {
+    leased(env, sync, options, work, true).await
+}
+
+/// The same for what is no run: that it failed says nothing about how fresh the table is.
+pub(super) async fn aside<T>(
+    env: &Env,
+    sync: &SyncSpec,
+    work: impl for<'h, 'e> FnOnce(&'h mut Held<'e>) -> BoxFuture<'h, Result<T, Failure>> + Send,
+) -> Result<T, RunError> {
+    leased(env, sync, RunOptions::default(), work, false).await
+}
+
+async fn leased<T>(
+    env: &Env,
+    sync: &SyncSpec,
+    options: RunOptions,
+    work: impl for<'h, 'e> FnOnce(&'h mut Held<'e>) -> BoxFuture<'h, Result<T, Failure>> + Send,
+    noted: bool,
 ) -> Result<T, RunError> {
     env.observer.step(&sync.name, Step::Start);
     let mut held = Held::take(env, sync, options).await.map_err(|error| RunError {
@@ -49,7 +69,9 @@ pub(super) async fn under_lease<T>(
         if tokio::time::timeout(LAST_WORDS_MAX, held.tidy()).await.is_err() {
             tracing::debug!("left behind: the store is slow");
         }
-        note_failure(env, error, epoch).await;
+        if noted {
+            note_failure(env, error, epoch).await;
+        }
     }
     held.release().await;
     outcome
@@ -65,8 +87,13 @@ async fn note_failure(env: &Env, error: &RunError, run: u64) {
         message: error.failure.to_string(),
     };
     let Ok(bytes) = serde_json::to_vec_pretty(&attempt) else { return };
-    let path = env.store.names().run(run).report();
-    match tokio::time::timeout(LAST_WORDS_MAX, env.store.put(&path, bytes)).await {
+    let names = env.store.names();
+    let noted = async {
+        env.store.put(&names.run(run).report(), bytes).await?;
+        // Only the last one is ever read: a sync that fails for a year leaves one, not thousands.
+        env.store.delete(&names.run(run.saturating_sub(1)).report()).await
+    };
+    match tokio::time::timeout(LAST_WORDS_MAX, noted).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "the failure could not be noted in the store"),
         Err(_) => tracing::warn!("the store does not answer: the failure could not be noted there"),

@@ -22,10 +22,8 @@ pub async fn status(
         findings: sealed.findings,
     });
     let last_attempt = lease.as_ref().map_or(0, |record| record.epoch);
-    let failed = match &published {
-        Some(published) if published.run >= last_attempt => None,
-        _ => failure(store, last_attempt).await?,
-    };
+    let since = published.as_ref().map_or(0, |published| published.run);
+    let failed = last_failure(store, since, last_attempt).await?;
     let running = lease
         .filter(|record| !record.released && now < record.expires + times.skew && !record.holder.is_dead());
     Ok(StatusReport {
@@ -37,11 +35,18 @@ pub async fn status(
     })
 }
 
-/// How an attempt failed, if it left word.
-async fn failure(store: &SyncStore, run: u64) -> Result<Option<FailedAttempt>, StoreError> {
-    match store.read(&store.names().run(run).report()).await {
-        Ok(attempt) => Ok(Some(attempt)),
-        Err(StoreError::Storage { source: object_store::Error::NotFound { .. }, .. }) => Ok(None),
-        Err(error) => Err(error),
+/// So many numbers are looked at for the last failure: those after it belong to attempts that were killed, or to `gc` and
+/// `abandon`, which leave no word.
+const ATTEMPTS_SEARCHED: usize = 16;
+
+/// How the last attempt that left word of a failure ended, of those after a run.
+async fn last_failure(store: &SyncStore, after: u64, last: u64) -> Result<Option<FailedAttempt>, StoreError> {
+    for run in (after + 1..=last).rev().take(ATTEMPTS_SEARCHED) {
+        match store.read(&store.names().run(run).report()).await {
+            Ok(attempt) => return Ok(Some(attempt)),
+            Err(error) if error.is_missing() => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(None)
 }

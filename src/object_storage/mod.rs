@@ -26,6 +26,12 @@ pub struct Storage {
 }
 
 impl Storage {
+    /// The place itself as a folder of this machine, if it is one.
+    pub fn folder(&self) -> Option<PathBuf> {
+        let is_local = self.base.scheme() == "file";
+        is_local.then(|| LocalFileSystem::new().path_to_filesystem(&self.root).ok()).flatten()
+    }
+
     /// A path of the client as people write it: `/data/a.parquet`, `s3://bucket/a.parquet`.
     pub fn show(&self, path: &Path) -> String {
         if self.base.scheme() == "file" {

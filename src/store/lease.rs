@@ -10,6 +10,7 @@
 
 use super::{ProcessId, StoreError, SyncNames, SyncStore, manifest::FORMAT};
 use chrono::{DateTime, TimeDelta, Utc};
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 /// How many superseded lease objects are kept, for people who look at what happened.
@@ -103,9 +104,7 @@ impl Lease {
     pub async fn take(store: &SyncStore, times: LeaseTimes, now: DateTime<Utc>) -> Result<Self, LeaseError> {
         let current = Self::current(store).await?;
         if let Some((_, record)) = &current
-            && !record.released
-            && now < record.expires + times.skew
-            && !record.holder.is_dead()
+            && !Self::is_over(record, times, now)
         {
             return Err(LeaseError::Held(Box::new(record.clone())));
         }
@@ -129,6 +128,20 @@ impl Lease {
             Err(error) => Err(error),
             Ok(()) => Ok(lease),
         }
+    }
+
+    /// Lease objects that were superseded long ago, and whose removal failed then; with their sizes in bytes.
+    pub async fn superseded(store: &SyncStore) -> Result<Vec<(Path, u64)>, StoreError> {
+        let all = store.sizes(&store.names().leases()).await?;
+        let highest = all.iter().filter_map(|(path, _)| SyncNames::lease_number(path)).max().unwrap_or(0);
+        let is_old =
+            |path: &Path| SyncNames::lease_number(path).is_some_and(|number| number + KEPT < highest);
+        Ok(all.into_iter().filter(|(path, _)| is_old(path)).collect())
+    }
+
+    /// Whether nobody holds the sync by this record any more: it was given back, has ended, or its holder is dead.
+    pub fn is_over(record: &LeaseRecord, times: LeaseTimes, now: DateTime<Utc>) -> bool {
+        record.released || now >= record.expires + times.skew || record.holder.is_dead()
     }
 
     /// Counts the holders of this sync.
@@ -208,7 +221,7 @@ async fn highest(store: &SyncStore) -> Result<Option<u64>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use object_store::{memory::InMemory, path::Path};
+    use object_store::memory::InMemory;
     use std::sync::Arc;
 
     fn store() -> SyncStore {

@@ -6,6 +6,7 @@
 mod error;
 mod index;
 mod lease;
+mod leftovers;
 mod manifest;
 mod names;
 mod parquet_io;
@@ -16,6 +17,7 @@ pub use error::StoreError;
 pub(crate) use index::{BUCKETS_MAX, bounds, hash_column, hashes_of, to_batch as fingerprint_batch};
 pub use index::{Bucket, KEY_HASH, ROW_HASH, bucket_count};
 pub use lease::{Lease, LeaseError, LeaseRecord, LeaseTimes};
+pub use leftovers::Leftover;
 pub use manifest::{
     Abandoned, Changes, Discarded, Exceptions, Export, FORMAT, History, Index, Kind, Part, Published, Sealed,
 };
@@ -28,7 +30,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// How often, and after what pause, an object is created again that the storage says is there and does not show.
 const CONFLICTS_MAX: u32 = 20;
@@ -39,12 +41,21 @@ const CONFLICT_WAIT: Duration = Duration::from_millis(250);
 pub struct SyncStore {
     objects: Arc<dyn ObjectStore>,
     names: SyncNames,
+    /// Where its objects are files, if they are.
+    folder: Option<PathBuf>,
 }
 
 impl SyncStore {
     /// The state of this sync below a root.
     pub fn new(objects: Arc<dyn ObjectStore>, root: &Path, sync: &str) -> Self {
-        Self { objects, names: SyncNames::new(root, sync) }
+        Self { objects, names: SyncNames::new(root, sync), folder: None }
+    }
+
+    /// The same, where its objects are files below this folder: then leftovers of interrupted writes can be found.
+    #[must_use]
+    pub fn on_disk(mut self, folder: PathBuf) -> Self {
+        self.folder = Some(folder);
+        self
     }
 
     /// What its objects are called.
@@ -122,6 +133,18 @@ impl SyncStore {
     pub async fn list(&self, folder: &Path) -> Result<Vec<Path>, StoreError> {
         let found = self.objects.list(Some(folder)).map_ok(|meta| meta.location);
         found.try_collect().await.map_err(StoreError::storage("listing", folder))
+    }
+
+    /// Names and sizes, in bytes, of all objects below a folder.
+    pub async fn sizes(&self, folder: &Path) -> Result<Vec<(Path, u64)>, StoreError> {
+        let found = self.objects.list(Some(folder)).map_ok(|meta| (meta.location, meta.size));
+        found.try_collect().await.map_err(StoreError::storage("listing", folder))
+    }
+
+    /// The folders that lie directly in a folder, without what is in them.
+    pub async fn folders(&self, folder: &Path) -> Result<Vec<Path>, StoreError> {
+        let found = self.objects.list_with_delimiter(Some(folder)).await;
+        Ok(found.map_err(StoreError::storage("listing", folder))?.common_prefixes)
     }
 
     /// Removes an object; one that is gone already is fine.

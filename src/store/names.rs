@@ -46,6 +46,11 @@ impl SyncNames {
         Self { root: root.clone().join(sync) }
     }
 
+    /// Folder of everything that is kept of the sync.
+    pub fn folder(&self) -> Path {
+        self.root.clone()
+    }
+
     /// Folder of the leases.
     pub fn leases(&self) -> Path {
         self.root.clone().join("leases")

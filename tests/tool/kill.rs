@@ -4,10 +4,10 @@ use crate::harness::{Database, Project, Ran, eventually, everywhere, signal};
 use std::fmt::Write;
 
 /// Enough for many batches.
-const ROWS: u32 = 240_000;
+pub(crate) const ROWS: u32 = 240_000;
 
 /// `id,name,score` of all ids for which `score` gives something.
-fn rows(score: impl Fn(u32) -> Option<u32>) -> String {
+pub(crate) fn rows(score: impl Fn(u32) -> Option<u32>) -> String {
     let mut csv = String::from("id,name,score\n");
     for id in 0..ROWS + 500 {
         if let Some(score) = score(id) {
@@ -18,7 +18,7 @@ fn rows(score: impl Fn(u32) -> Option<u32>) -> String {
 }
 
 /// Waits until the first batches of this run are committed; an earlier run's checkpoint does not count.
-fn in_the_middle(project: &Project, run: u32) {
+pub(crate) fn in_the_middle(project: &Project, run: u32) {
     let sql =
         format!("SELECT batch FROM {} WHERE sync = 'items' AND run = {run}", project.database.checkpoints());
     let exists = format!(
@@ -35,7 +35,7 @@ fn in_the_middle(project: &Project, run: u32) {
     });
 }
 
-fn table_equals(project: &Project, csv: &str) {
+pub(crate) fn table_equals(project: &Project, csv: &str) {
     let mut wanted: Vec<_> = csv.lines().skip(1).map(|line| line.replace(',', "|")).collect();
     let mut found = project.query("SELECT id, name, score FROM items");
     wanted.sort();

@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod failures;
+mod formats;
+mod gc;
 mod guard;
 mod harness;
 mod kill;
@@ -23,5 +25,6 @@ mod secrets;
 mod state;
 mod types;
 mod unchanged;
+mod undo;
 mod unique;
 mod wire;
