@@ -46,7 +46,10 @@ impl Project {
     pub(crate) fn postgres() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let server = postgres_server();
-        let name = format!("tool_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // Numbers of processes come again, and databases stay.
+        let started = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_micros();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tool_{started:x}_{}_{number}", std::process::id());
         psql(&server, &format!("CREATE DATABASE {name}"));
         let url = format!("{}/{name}", server.rsplit_once('/').expect("a URL with a database").0);
         let folder = tempfile::tempdir().expect("a folder");

@@ -206,7 +206,9 @@ fn read_only(project: &mut Project) -> Obstacle {
     Box::new(move || drop(set("off")))
 }
 
-/// PAINS 3 a.m.: the message says which table it is about, who is in the way, and what kind of server this is.
+/// The message says which table it is about, who is in the way, and what kind of server this is.
+///
+/// Contract: C12, C26
 #[test]
 fn what_lasts_ends_the_run_after_half_a_minute_with_the_cause() {
     type Case = (fn(&mut Project) -> Obstacle, &'static [&'static str]);

@@ -47,6 +47,8 @@ fn assert_equal(found: &[String], csv: &str) {
 }
 
 /// However far it comes: what is sealed is there to its last byte, or the second run could not finish it.
+///
+/// Contract: C7, C12
 #[test]
 fn a_full_store_seals_nothing_that_is_not_there() {
     let sizes = [8, 24, 64, 160, 260, 300, 340, 380, 420, 460, 500, 600];
@@ -72,6 +74,8 @@ fn a_full_store_seals_nothing_that_is_not_there() {
 }
 
 /// Half a minute each, side by side.
+///
+/// Contract: C7, C12
 #[test]
 fn a_full_disk_under_a_target_is_waited_for_and_then_said() {
     side_by_side([sqlite, postgres], |case: fn()| case());

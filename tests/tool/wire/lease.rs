@@ -60,6 +60,7 @@ fn store(proxy: &Proxy) -> SyncStore {
     SyncStore::new(storage.store, &storage.root, "items")
 }
 
+/// Contract: C15
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_gone_stops_the_run_before_the_lease_ends_and_is_named_as_the_cause() {
     let case = async |fault| {

@@ -42,6 +42,8 @@ fn a_connection_that_breaks_in_a_batch_is_replaced() {
 }
 
 /// Of every call: of the claim, of making the table, of each batch.
+///
+/// Contract: C9
 #[test]
 fn a_commit_that_does_not_arrive_or_whose_answer_is_lost_is_made_good() {
     let cases = [
@@ -68,6 +70,8 @@ fn a_server_that_is_gone_for_seconds_is_waited_for() {
 }
 
 /// Half a minute of trying again, and for a server that does not answer the time that its silence takes.
+///
+/// Contract: C12
 #[test]
 fn what_lasts_ends_the_run_in_time_and_the_next_one_goes_on() {
     let gone = |wired: &Wired| wired.postgres.refuse(true);
@@ -101,6 +105,7 @@ fn what_lasts_ends_the_run_in_time_and_the_next_one_goes_on() {
     });
 }
 
+/// Contract: C2, C7
 #[test]
 fn a_process_killed_while_it_sends_rows_loses_and_doubles_none() {
     let wired = Wired::new();

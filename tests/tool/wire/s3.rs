@@ -77,6 +77,8 @@ fn a_store_that_is_gone_for_seconds_is_waited_for() {
 }
 
 /// At the start, at either commit point, and while the export is uploaded; for good or by losing every answer.
+///
+/// Contract: C12
 #[test]
 fn what_lasts_ends_the_run_in_time_and_the_next_one_goes_on() {
     #[derive(Clone, Copy)]
@@ -170,6 +172,7 @@ fn answer_undecided(stream: TcpStream, asked: &Mutex<Vec<String>>) {
     (&stream).write_all(answer.as_bytes()).unwrap();
 }
 
+/// Contract: C2
 #[test]
 fn a_process_killed_while_it_uploads_loses_and_doubles_nothing() {
     let wired = Wired::new();
