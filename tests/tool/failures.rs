@@ -78,6 +78,7 @@ fn a_key_that_the_query_does_not_return_is_named_with_what_it_returns() {
     );
 }
 
+/// Contract: C8
 #[test]
 fn a_value_that_does_not_parse_fails_before_anything_is_written() {
     let project = three();

@@ -98,6 +98,7 @@ fn a_row_that_changed_back_and_a_row_that_came_and_went_are_right_after_a_kill()
     });
 }
 
+/// Contract: C11
 #[test]
 fn sigterm_stops_between_batches_and_the_next_run_goes_on() {
     everywhere(|project| {

@@ -14,6 +14,7 @@ fn two_days(project: &Project, settings: &str) -> Vec<String> {
     project.query("SELECT * FROM items ORDER BY id")
 }
 
+/// Contract: C1
 #[test]
 fn mirror_follows_the_query() {
     everywhere(|project| assert_eq!(two_days(&project(), "mode: mirror"), ["1|one", "2|zwei", "4|four"]));
@@ -87,6 +88,7 @@ fn ignored_deletes_leave_the_row_and_its_return_updates_it() {
     });
 }
 
+/// Contract: C5
 #[test]
 fn columns_and_rows_of_the_application_are_untouched() {
     everywhere(|project| {

@@ -3,6 +3,7 @@
 use crate::harness::{Database, Project, postgres_server, psql};
 use std::{fs, path::Path};
 
+/// Contract: C38
 #[test]
 fn the_password_is_nowhere_in_output_logs_or_store() {
     let password = "Tr0ub4dor-and-3";

@@ -10,6 +10,7 @@ fn published(project: &Project) {
     project.ok(&["run"]);
 }
 
+/// Contract: C16
 #[test]
 fn a_table_that_vanished_is_not_taken_for_up_to_date() {
     everywhere(|project| {
@@ -25,6 +26,7 @@ fn a_table_that_vanished_is_not_taken_for_up_to_date() {
     });
 }
 
+/// Contract: C16
 #[test]
 fn a_database_restored_from_an_older_backup_is_noticed() {
     everywhere(|project| {
@@ -43,6 +45,7 @@ fn a_database_restored_from_an_older_backup_is_noticed() {
     });
 }
 
+/// Contract: C16
 #[test]
 fn a_store_that_lost_its_last_run_is_noticed() {
     let project = Project::sqlite();
