@@ -82,9 +82,10 @@ pub(super) async fn before(
         )));
     }
     // Its export has no values for columns that came later, and too many for those that went.
-    let drift = drift(&sealed.spec.shape, &last.spec.shape);
-    if !drift.is_empty() {
-        let drift = drift.join("; ");
+    let mut differences = drift(&sealed.spec.shape, last.columns());
+    differences.extend(drift(sealed.columns(), &sealed.spec.shape));
+    if !differences.is_empty() {
+        let drift = differences.join("; ");
         return Err(no(format!("the query's columns have changed since run {base}: {drift}")));
     }
     if !sealed.scheme.same_rows(&Scheme::of(&sealed.spec.shape)) {

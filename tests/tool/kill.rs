@@ -4,7 +4,7 @@ use crate::harness::{Database, Project, Ran, eventually, everywhere, signal};
 use std::fmt::Write;
 
 /// Enough for many batches.
-pub(crate) const ROWS: u32 = 240_000;
+const ROWS: u32 = 240_000;
 
 /// `id,name,score` of all ids for which `score` gives something.
 pub(crate) fn rows(score: impl Fn(u32) -> Option<u32>) -> String {
