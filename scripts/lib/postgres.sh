@@ -49,6 +49,8 @@ full_page_writes = off
 # Nothing but the tests shall move the WAL position or the counters of a table.
 autovacuum = off
 checkpoint_timeout = 1h
+# Tests look into the WAL of the last seconds; others may write much in that time.
+wal_keep_size = 1GB
 CONF
   ! is_root || chown -R postgres: "$server"
   cd / # the server's user may not enter the folder that we are in
