@@ -13,7 +13,7 @@ use std::{
 pub(crate) struct Project {
     folder: tempfile::TempDir,
     pub(crate) database: Database,
-    environment: BTreeMap<String, String>,
+    pub(crate) environment: BTreeMap<String, String>,
 }
 
 /// The target of a project, looked into by the database's own command line program.
