@@ -27,15 +27,15 @@ const ALWAYS: [Point; 14] = [
 
 /// Dies once, in the middle of its batches; the source moves on.
 fn die_once(world: &mut World, before: &Rows) {
-    let wanted = world.changed(Churn::HEAVY);
+    let wanted = world.changed(Churn::MEDIUM);
     world.set(wanted);
-    world.killed(&Order::die(&world.name(), Moment::new(Point::Committed, 2)));
+    world.killed(&Order::die(&world.name(), Moment::new(Point::Committed, 1)));
     let now = world.moved_on(before);
     world.set(now);
 }
 
 fn rolling_forward(mut world: World) {
-    world.begin(6_000);
+    world.begin(2_200);
     world.run("before any kill");
     let finishing = [Point::Inspected, Point::Claimed, Point::Sending, Point::Committed, Point::Noted];
     let finishing = finishing.into_iter().chain([Point::Applied, Point::Publishing, Point::Published]);
@@ -70,13 +70,13 @@ fn while_a_dead_run_is_rolled_forward_into_postgres() {
 /// Three kills in a row, wherever the seed says, and the source moves on after each.
 fn three_in_a_row(mut world: World, seed: u64) {
     let mut draw = Draw::new(seed);
-    world.begin(3_000);
+    world.begin(1_500);
     world.run("before any kill");
     for round in 0..4 {
         let mut before = world.rows().clone();
         let mut what = format!("seed {seed}, round {round}: ");
         for _ in 0..3 {
-            let churn = if draw.below(2) == 0 { Churn::LIGHT } else { Churn::HEAVY };
+            let churn = if draw.below(2) == 0 { Churn::LIGHT } else { Churn::MEDIUM };
             let wanted = world.changed(churn);
             world.set(wanted);
             let point = ALWAYS[usize::try_from(draw.below(ALWAYS.len() as u64)).expect("few")];

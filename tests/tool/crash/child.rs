@@ -106,13 +106,17 @@ impl Clock for Ahead {
     }
 }
 
-/// Sends this process a signal. After SIGKILL nothing follows; after SIGSTOP it returns when the process goes on.
+/// A file that is there when a process that was stopped shall go on.
+pub(super) const GO_ON: &str = "go-on";
+
+/// Sends this process a signal, and does nothing more: other threads of the process may go on for a moment before it takes
+/// effect. After SIGSTOP it returns when the process shall go on.
 fn signal_self(signal: Signal) {
     let pid = std::process::id().to_string();
     let status = Command::new("kill").args([&format!("-{}", signal.name()), &pid]).status();
     assert!(status.expect("kill").success());
-    while signal == Signal::Kill {
-        std::thread::sleep(Duration::from_secs(1));
+    while signal == Signal::Kill || !std::path::Path::new(GO_ON).exists() {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -1,7 +1,10 @@
 //! A source, a store and a target; what the source holds is known here, and what the target must hold.
 
-use super::{child, order::Order};
-use crate::harness::{Database, Project, Ran, required};
+use super::{
+    child::{self, GO_ON},
+    order::Order,
+};
+use crate::harness::{Database, Project, Ran, required, signal};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
@@ -51,7 +54,9 @@ pub(super) struct Churn {
 
 impl Churn {
     pub(super) const LIGHT: Self = Self { updates_percent: 10, deletes_percent: 5, total: 60 };
-    /// Three batches, since the first has 2 000 changes and the next at most twice as many.
+    /// Two batches, since the first has 2 000 changes.
+    pub(super) const MEDIUM: Self = Self { updates_percent: 70, deletes_percent: 8, total: 2_800 };
+    /// Three batches, since the second has at most twice as many.
     pub(super) const HEAVY: Self = Self { updates_percent: 70, deletes_percent: 8, total: 7_000 };
 }
 
@@ -83,7 +88,7 @@ impl World {
     pub(super) fn begin(&mut self, rows: u32) {
         self.tables += 1;
         self.configure();
-        self.set((0..rows).map(|id| (id, Row { name: format!("n{id}"), score: 0 })).collect());
+        self.set(stock(rows));
     }
 
     fn configure(&self) {
@@ -95,7 +100,7 @@ impl World {
                  sources:\n  lake: {{ type: files, tables: {{ items: items.csv }} }}\n\
                  targets:\n  app: {target}\n\
                  syncs:\n  {name}:\n    source: lake\n    model: items.sql\n    target: app\n    table: {name}\n    \
-                 key: [id]\n    guard: {{ deletes: {{ rows: 1000000, percent: 100 }} }}\n"
+                 key: [id]\n    guard: {{ deletes: off, shrink: off }}\n"
             ),
         );
     }
@@ -191,6 +196,15 @@ impl World {
         Ran::of(&self.command(order).output().expect("the child starts"))
     }
 
+    /// Lets a process that stands still go on, to its own end.
+    pub(super) fn goes_on(&self, child: Child) -> Ran {
+        self.project.write(GO_ON, "");
+        signal(&child, "CONT");
+        let ended = Ran::of(&child.wait_with_output().expect("it ends"));
+        std::fs::remove_file(self.project.path(GO_ON)).expect("the file");
+        ended
+    }
+
     /// Runs the sync with the binary, and compares.
     pub(super) fn run(&self, what: &str) {
         let ran = self.project.run(&["run", &self.name()]);
@@ -265,6 +279,11 @@ impl World {
         }
         assert!(same > 20, "{what}: only {same} rows did not change");
     }
+}
+
+/// Rows to begin with.
+pub(super) fn stock(rows: u32) -> Rows {
+    (0..rows).map(|id| (id, Row { name: format!("n{id}"), score: 0 })).collect()
 }
 
 /// Versions of the rows at some time.
