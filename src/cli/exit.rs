@@ -55,7 +55,8 @@ impl Exit {
         if self == Self::Broken || other == Self::Broken { Self::Broken } else { self.max(other) }
     }
 
-    pub(super) fn of_failure(kind: FailureKind) -> Self {
+    /// How a run that failed in this way ends.
+    pub fn of_failure(kind: FailureKind) -> Self {
         match kind {
             FailureKind::Wrong => Self::Wrong,
             FailureKind::Data => Self::Data,

@@ -64,7 +64,8 @@ impl Held<'_> {
         let run = self.epoch();
         let names = self.env.store.names().run(run);
         let to = Destination { store: &self.env.store, names: names.clone() };
-        let exported = export(self.env, self.sync, rows, &spec.shape, to, &self.keeper.lost).await?;
+        let exported = export(self.env, self.sync, rows, &spec.shape, to, &self.keeper.lost);
+        let exported = self.unless_stopped(exported).await?;
         let Exported { export, fingerprints, null_keys } = exported;
         if !null_keys.is_empty() {
             let path = names.null_keys();
@@ -76,7 +77,7 @@ impl Held<'_> {
         self.enter(Step::Diff);
         let kind = origin.kind();
         let Differences { base, compared, findings } =
-            self.differences(origin, &history, &spec, &scheme, fingerprints).await?;
+            self.unless_stopped(self.differences(origin, &history, &spec, &scheme, fingerprints)).await?;
         self.reached(Point::Compared);
 
         self.enter(Step::Seal);

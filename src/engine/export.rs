@@ -1,10 +1,11 @@
 //! Export and fingerprint: the model's rows become Parquet in the store, and are hashed while they pass.
 
-use super::{Env, Failure};
+use super::{Env, Failure, Observer};
 use crate::{
     apply::exceptions::key_text,
     carry::{Carrier, CarryError},
     fingerprint::{Fingerprinter, Fingerprints},
+    point::Point,
     source::{Rows, SourceError, SourceErrorKind},
     spill::{Fingerprinted, Spill, sliced_bytes},
     store::{Codec, Export, Part, RejectRecord, RunNames, StoreError, SyncStore, encode},
@@ -17,6 +18,8 @@ use arrow::{
 };
 use futures::{StreamExt, TryStreamExt, stream::FuturesOrdered};
 use hydrant_contract::Shape;
+use std::sync::Arc;
+use tokio_util::task::AbortOnDropHandle;
 
 /// A part of an export: large enough that a million rows are a handful of objects, small enough that two of them are
 /// encoded at once in little memory.
@@ -61,7 +64,8 @@ pub(super) async fn export(
         null_count: 0,
         null_keys: Vec::new(),
     };
-    let mut parts = Parts::new(to, carrier.schema());
+    let (observer, name) = (env.observer.clone(), sync.name.clone());
+    let mut parts = Parts::new(to, carrier.schema(), Told { observer, sync: name });
     // The source works ahead in a task of its own, so that reading, hashing and writing overlap.
     let (send, mut receive) = tokio::sync::mpsc::channel(2);
     let reader = tokio::spawn(async move {
@@ -186,11 +190,19 @@ impl Prints<'_> {
     }
 }
 
+/// Who is told that a part is written.
+#[derive(Clone)]
+struct Told {
+    observer: Arc<dyn Observer>,
+    sync: String,
+}
+
 type Upload = std::pin::Pin<Box<dyn Future<Output = Result<Part, StoreError>> + Send>>;
 
 /// Cuts the rows into parts, and encodes and uploads them in the background.
 struct Parts<'a> {
     to: Destination<'a>,
+    told: Told,
     schema: SchemaRef,
     pending: Vec<RecordBatch>,
     rows: usize,
@@ -201,9 +213,9 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn new(to: Destination<'a>, schema: SchemaRef) -> Self {
+    fn new(to: Destination<'a>, schema: SchemaRef, told: Told) -> Self {
         let (pending, uploads, done) = (Vec::new(), FuturesOrdered::new(), Vec::new());
-        Self { to, schema, pending, rows: 0, bytes: 0, next: 0, uploads, done }
+        Self { to, told, schema, pending, rows: 0, bytes: 0, next: 0, uploads, done }
     }
 
     async fn add(&mut self, batch: RecordBatch) -> Result<(), StoreError> {
@@ -228,15 +240,17 @@ impl<'a> Parts<'a> {
         (self.next, self.rows, self.bytes) = (number + 1, 0, 0);
         let (store, path, schema) =
             (self.to.store.clone(), self.to.names.export_part(number), self.schema.clone());
-        // A task of its own: it goes on while the next rows are read.
-        let upload = tokio::spawn(async move {
+        let Told { observer, sync } = self.told.clone();
+        // A task of its own: it goes on while the next rows are read, and ends when the run is given up.
+        let upload = AbortOnDropHandle::new(tokio::spawn(async move {
             let (named, work) = (path.clone(), move || encode(schema, &batches, Codec::Rows));
             let bytes =
                 in_background(&path, move || work().map_err(|e| StoreError::corrupt(&named, e))).await?;
             let size = bytes.len() as u64;
             store.put(&path, bytes).await?;
+            observer.reached(&sync, Point::PartWritten);
             Ok(Part { number, rows, bytes: size })
-        });
+        }));
         let path = self.to.names.export_part(number);
         self.uploads.push_back(Box::pin(async move {
             upload.await.map_err(|e| StoreError::corrupt(&path, format!("encoding it failed: {e}")))?

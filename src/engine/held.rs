@@ -104,6 +104,19 @@ impl<'a> Held<'a> {
         }
     }
 
+    /// Does something that may be given up at any moment, because it comes before the seal; whoever asks to stop does not
+    /// wait for its end.
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.env.stop.cancelled() => Err(Failure::Stopped),
+            done = work => done,
+        }
+    }
+
     /// Removes what a failed attempt has written, if nobody can need it. What cannot be removed now is an orphan, and
     /// collected later.
     pub(super) async fn tidy(&self) {

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -13,7 +14,7 @@ use std::{
 pub(crate) struct Project {
     folder: tempfile::TempDir,
     pub(crate) database: Database,
-    environment: BTreeMap<String, String>,
+    pub(crate) environment: BTreeMap<String, String>,
 }
 
 /// The target of a project, looked into by the database's own command line program.
@@ -207,6 +208,39 @@ impl Database {
             Self::Sqlite(_) => "hydrant_freshness",
             Self::Postgres { .. } => "hydrant.freshness",
         }
+    }
+}
+
+/// A session of somebody else with an open transaction.
+pub(crate) struct Session(Child);
+
+impl Session {
+    /// Begins a transaction, and waits until this is done in it.
+    pub(crate) fn begin(database: &Database, sql: &str) -> Self {
+        let mut command = match database {
+            Database::Sqlite(path) => {
+                let mut command = Command::new("sqlite3");
+                command.args(["-cmd", ".timeout 10000"]).arg(path);
+                command
+            }
+            Database::Postgres { url } => {
+                let mut command = Command::new("psql");
+                command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url]);
+                command
+            }
+        };
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a session");
+        let input = child.stdin.as_mut().expect("its input");
+        writeln!(input, "{sql}; SELECT 'begun';").expect("a session");
+        let output = BufReader::new(child.stdout.as_mut().expect("its output"));
+        assert!(output.lines().any(|line| line.expect("a line") == "begun"), "{sql}");
+        Self(child)
+    }
+
+    /// Ends it.
+    pub(crate) fn end(mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().expect("it ends").success());
     }
 }
 

@@ -6,6 +6,7 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod crash;
 mod failures;
 mod formats;
 mod gc;

@@ -1,6 +1,6 @@
-//! Many writers, one manifest, one lease: on every kind of store that runs here.
+//! Many writers, one manifest, one lease: on every kind of store that runs here; and many processes, one sync.
 
-use crate::harness::required;
+use crate::harness::{Database, Ran, Session, eventually, everywhere, required};
 use chrono::Utc;
 use hydrant::{
     config::{Location, StorageOptions},
@@ -92,6 +92,44 @@ async fn one_racer_gets_the_lease_each_time(store: &SyncStore) {
         lease.renew(Utc::now()).await.unwrap();
         lease.release(Utc::now()).await.unwrap();
     }
+}
+
+/// Contract: C13
+#[test]
+fn of_several_processes_one_runs_the_sync_and_the_others_say_which_and_since_when() {
+    everywhere(|project| {
+        let project = project();
+        project.items("id,name\n1,one\n2,two\n");
+        project.ok(&["run"]);
+        project.items("id,name\n1,changed\n2,two\n");
+        // None can come to its end before all have started.
+        let lock = match project.database {
+            Database::Sqlite(_) => "BEGIN IMMEDIATE",
+            Database::Postgres { .. } => "BEGIN; SELECT FROM items WHERE id = 1 FOR UPDATE",
+        };
+        let lock = Session::begin(&project.database, lock);
+        let mut racers: Vec<_> = (0..4).map(|_| project.start(&["run"])).collect();
+        let mut losers = Vec::new();
+        eventually("three that give way", || {
+            let ended = |racer: &mut std::process::Child| racer.try_wait().expect("its status").is_some();
+            while let Some(at) = racers.iter_mut().position(ended) {
+                losers.push(racers.swap_remove(at).wait_with_output().expect("its output"));
+            }
+            losers.len() == 3
+        });
+        lock.end();
+        let winner = racers.remove(0);
+        let id = winner.id();
+        let winner = Ran::of(&winner.wait_with_output().expect("it ends"));
+        assert_eq!(winner.code, 0, "{}", winner.all());
+        for loser in losers.iter().map(Ran::of) {
+            assert_eq!(loser.code, 5, "{}", loser.all());
+            assert!(loser.stderr.contains(&format!("process {id} on")), "{}", loser.stderr);
+            assert!(loser.stderr.contains("has been running this sync since"), "{}", loser.stderr);
+        }
+        assert_eq!(project.query("SELECT id, name FROM items ORDER BY id"), ["1|changed", "2|two"]);
+        assert_eq!(project.ok(&["status", "--output", "json"]).json()["syncs"][0]["published"]["run"], 2);
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
