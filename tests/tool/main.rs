@@ -6,6 +6,7 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod adopt;
 mod crash;
 mod failures;
 mod formats;
@@ -28,4 +29,5 @@ mod types;
 mod unchanged;
 mod undo;
 mod unique;
+mod verify;
 mod wire;
