@@ -527,7 +527,7 @@ fn half_written_files_are_removed_when_they_are_old() {
 #[test]
 fn gc_of_a_sync_that_is_being_run_is_refused() {
     let project = Project::sqlite();
-    project.items(&crate::kill::rows(|id| Some(id)));
+    project.items(&crate::kill::rows(Some));
     let mut child = project.start(&["run"]);
     eventually("a part of the export", || {
         project.path("store/items/runs/00000001/export/part-00000.parquet").exists()
@@ -547,7 +547,7 @@ fn gc_of_a_sync_that_is_being_run_is_refused() {
 #[test]
 fn a_stopped_process_whose_files_were_collected_ends_as_held_when_it_goes_on() {
     let project = Project::sqlite();
-    project.items(&crate::kill::rows(|id| Some(id)));
+    project.items(&crate::kill::rows(Some));
     let child = project.start(&["run"]);
     eventually("a part of the export", || {
         project.path("store/items/runs/00000001/export/part-00000.parquet").exists()

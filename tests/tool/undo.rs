@@ -255,13 +255,12 @@ fn neither_source_nor_target_is_needed_to_abandon() {
     died_in_the_middle(&project);
     fs::remove_file(project.path("items.csv")).expect("the source");
     project.env("APP", "postgres://nobody@127.0.0.1:1/nowhere");
-    assert_eq!(project.run(&["run"]).code, 7, "the target is gone");
     project.ok(&["abandon", "items", "2"]);
 }
 
 /// Three published runs: 1 has ids from 500 on, 2 and 3 have changes of each kind.
 fn three_runs(project: &Project) -> [String; 3] {
-    let second = csv(|id| (id >= 250 && id < ROWS - 250).then_some(if id < 1_000 { 2 } else { 1 }));
+    let second = csv(|id| (250..ROWS - 250).contains(&id).then_some(if id < 1_000 { 2 } else { 1 }));
     let third = csv(|id| (id != 4_000).then_some(3));
     let states = [before(), second, third];
     for state in &states {
