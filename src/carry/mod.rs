@@ -20,7 +20,7 @@ mod types_doc;
 pub use error::CarryError;
 
 use arrow::{
-    datatypes::{Schema, SchemaRef},
+    datatypes::{FieldRef, Schema, SchemaRef},
     record_batch::{RecordBatch, RecordBatchOptions},
 };
 use hydrant_contract::{Column, Shape, ValueType};
@@ -32,17 +32,26 @@ pub struct Carrier {
     columns: Vec<Column>,
     /// The schema that was found to hold these columns; equal ones need no second look.
     source: SchemaRef,
+    /// Whether they are in their carriers there.
+    is_carried: bool,
     schema: SchemaRef,
 }
 
 impl Carrier {
     /// A carrier for batches of this schema, whose columns must be those of the shape, in the same order.
+    ///
+    /// Rows of an earlier export or of a table are carried already: their schema is that of the carriers, which do not tell
+    /// an 8-bit integer from a 64-bit one. They are passed on.
     pub fn new(source: &Schema, shape: &Shape) -> Result<Self, CarryError> {
-        check(source, shape.columns())?;
+        let is_carried = is_carried(source, shape.columns());
+        if !is_carried {
+            check(source, shape.columns())?;
+        }
         let fields: Vec<_> = shape.columns().iter().map(|c| c.value.field(&c.name, true)).collect();
         Ok(Self {
             columns: shape.columns().to_vec(),
             source: Arc::new(source.clone()),
+            is_carried,
             schema: Arc::new(Schema::new(fields)),
         })
     }
@@ -57,7 +66,9 @@ impl Carrier {
     /// A batch may differ from the schema in encoding only (a dictionary where there was plain text, another unit of
     /// time): names, order and logical types must be the same, or it is an error.
     pub fn carry(&self, batch: &RecordBatch) -> Result<RecordBatch, CarryError> {
-        if batch.schema_ref() != &self.source {
+        let as_before = batch.schema_ref() == &self.source
+            || (self.is_carried && is_carried(batch.schema_ref(), &self.columns));
+        if !as_before {
             check(batch.schema_ref(), &self.columns)?;
         }
         let columns = self
@@ -70,6 +81,14 @@ impl Carrier {
         RecordBatch::try_new_with_options(self.schema(), columns, &options)
             .map_err(|e| CarryError::Column { column: "*".to_owned(), reason: e.to_string() })
     }
+}
+
+/// Whether these columns are all there, each in its carrier.
+fn is_carried(schema: &Schema, columns: &[Column]) -> bool {
+    let fits = |(column, field): (&Column, &FieldRef)| {
+        field.name() == &column.name && field.data_type() == &column.value.carrier()
+    };
+    schema.fields().len() == columns.len() && columns.iter().zip(schema.fields()).all(fits)
 }
 
 fn check(schema: &Schema, expected: &[Column]) -> Result<(), CarryError> {

@@ -60,6 +60,21 @@ fn the_key_is_nullable_in_what_is_carried_and_extension_types_keep_their_names()
     assert_eq!(carrier(&batch).carry(&batch).unwrap().schema(), schema);
 }
 
+/// The id is a 32-bit integer, and one of 64 bits is its carrier: rows of an earlier export come like that.
+#[test]
+fn what_was_carried_before_is_passed_on_as_what_it_was() {
+    let first = batch(Arc::new(Int8Array::from(vec![1, 2])));
+    let shape = Shape::of(&first.schema(), vec!["id".into()]).unwrap();
+    let once = carrier(&first).carry(&first).unwrap();
+    let again = Carrier::new(&once.schema(), &shape).unwrap();
+    assert_eq!(again.carry(&once).unwrap(), once);
+    // The same rows from a table, where no key is NULL.
+    let rows = RecordBatch::try_new(shape.schema(), once.columns().to_vec()).unwrap();
+    assert_eq!(again.carry(&rows).unwrap(), once);
+    // A source that returned 32 bits before has changed its columns.
+    assert!(matches!(carrier(&first).carry(&once), Err(CarryError::Columns { .. })));
+}
+
 #[test]
 fn a_timestamp_beyond_microseconds_is_refused_with_its_row_and_never_wraps() {
     let seconds = TimestampSecondArray::from(vec![Some(0), None, Some(i64::MAX / 1_000_000 + 1)]);

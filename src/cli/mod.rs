@@ -1,6 +1,7 @@
 //! The command line: what a person types, and what a person sees. One file per subcommand; they print and decide nothing.
 
 mod abandon;
+mod adopt;
 mod check;
 mod completions;
 mod exit;
@@ -15,6 +16,7 @@ mod rollback;
 mod run;
 mod schema;
 mod status;
+mod verify;
 
 pub use exit::Exit;
 
@@ -71,6 +73,12 @@ enum Command {
     Plan(plan::Plan),
     /// Bring tables to the present rows of their queries.
     Run(run::Run),
+    /// Compare tables with what was written to them, and show what somebody else removed, changed or added.
+    Verify(verify::Verify),
+    /// Write rows again that somebody else removed or changed, and no others.
+    Repair(verify::Repair),
+    /// Take over a table that is there already, without writing a row of it.
+    Adopt(adopt::Adopt),
     /// Show how fresh the tables are, and what went wrong last.
     Status(status::Status),
     /// Undo a run and all that came after it: bring the table back to what it held before.
@@ -108,6 +116,9 @@ pub async fn execute(cli: Cli, stop: CancellationToken) -> Exit {
         Command::Check(command) => command.execute(&global, stop).await,
         Command::Plan(command) => command.execute(&global, stop, progress).await,
         Command::Run(command) => command.execute(&global, stop, progress).await,
+        Command::Verify(command) => command.execute(&global, stop, progress).await,
+        Command::Repair(command) => command.execute(&global, stop, progress).await,
+        Command::Adopt(command) => command.execute(&global, stop, progress).await,
         Command::Status(command) => command.execute(&global).await,
         Command::Rollback(command) => command.execute(&global, stop, progress).await,
         Command::Abandon(command) => command.execute(&global, stop, progress).await,

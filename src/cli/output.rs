@@ -87,3 +87,12 @@ pub(super) fn table(header: &[&str], left: usize) -> Table {
 pub(super) fn count(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }
+
+/// A value on one line.
+pub(super) fn shortened(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

@@ -107,8 +107,9 @@ fn show(sample: &Sample) {
     };
     anstream::println!("  {sign} {}", sample.key);
     for column in &sample.columns {
-        let value =
-            |v: &Option<serde_json::Value>| v.as_ref().map_or_else(|| "nothing".to_owned(), shortened);
+        let value = |v: &Option<serde_json::Value>| {
+            v.as_ref().map_or_else(|| "nothing".to_owned(), output::shortened)
+        };
         match sample.change {
             ChangeKind::Insert => anstream::println!("      {}: {}", column.column, value(&column.after)),
             ChangeKind::Delete => {
@@ -123,14 +124,5 @@ fn show(sample: &Sample) {
                 );
             }
         }
-    }
-}
-
-/// A value on one line.
-fn shortened(value: &serde_json::Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
     }
 }

@@ -169,7 +169,8 @@ fn text(outcomes: &[Outcome]) {
     anstream::println!("{style}{done} of {all} syncs published{style:#}");
 }
 
-fn notes(report: &RunReport, command: &str) {
+/// What is to be said of a published run besides its counts. `command` is what would approve of what was held.
+pub(super) fn notes(report: &RunReport, command: &str) {
     let sync = &report.sync;
     if let Some(earlier) = &report.rolled_forward {
         anstream::println!(

@@ -41,13 +41,15 @@ impl Held<'_> {
     async fn new_run(&mut self, origin: Origin) -> Result<RunReport, Failure> {
         self.enter(Step::Inspect);
         let history = History::load(&self.env.store).await?;
-        let last = history.published.as_ref().map(|(sealed, _)| sealed);
-        let Opened { rows, shape, as_of } = origin.open(self, last).await?;
+        let Opened { rows, shape, as_of } = origin.open(self, &history).await?;
         refuse_reserved(&rows.schema, &self.sync.deletes)?;
         let spec = table_spec(self.sync, shape);
         let scheme = Scheme::of(&spec.shape);
         same_place_and_key(self.sync, &history, &spec, &scheme)?;
         let absent = self.inspect(&spec).await?;
+        if absent && matches!(origin, Origin::Table(_)) {
+            return Err(Failure::NothingToAdopt { table: place(&self.sync.target, &spec) });
+        }
         let checkpoint = self.claim().await?;
         self.reached(Point::Claimed);
         // Only from here on does nobody else write: what a late holder sealed before the claim would be missed. And where a
@@ -130,8 +132,13 @@ impl Held<'_> {
             BaseBuilder::new(&self.env.store, spec.shape.key_schema(), room)
         };
         let mut base = begin().history(history, spec, scheme).await?.resend(self.options.resend);
+        let mut hold = Hold::default();
         if let Some(unsure) = origin.take_unsure() {
-            base = base.unsure_of(&unsure)?;
+            base = base.forget_of(&unsure.differing)?;
+            hold.deletes = unsure.extra.is_none();
+            if let Some(extra) = unsure.extra {
+                base = base.unsure_of(&extra)?;
+            }
         }
         let base = base.finish()?;
         let then = origin.then(begin(), spec, scheme).await?;
@@ -143,7 +150,7 @@ impl Held<'_> {
             shape: &spec.shape,
             duplicate_keys: self.sync.duplicate_keys,
             wants_deletes: wants_deletes(spec),
-            hold: Hold::default(),
+            hold,
             scope: origin.scope(then.as_ref()),
             store: &self.env.store,
             names: names.clone(),
@@ -151,16 +158,20 @@ impl Held<'_> {
             progress: &progress,
         };
         let mut compared = compare.run().await?;
-        if matches!(origin, Origin::Table) {
+        if matches!(origin, Origin::Table(_)) {
             return Ok(Differences { base: base.run, compared, findings: Vec::new() });
         }
         let last = match &origin {
             Origin::Query => history.published.as_ref().map(|(sealed, _)| sealed),
-            Origin::Last { .. } | Origin::Earlier(_) | Origin::Table => None,
+            Origin::Last { .. } | Origin::Earlier(_) | Origin::Table(_) => None,
         };
         let figures = figures(&compared, last, spec);
         let verdict = judge(&self.sync.guard, &figures, &self.options.approved);
         if verdict.stops().next().is_some() {
+            return Err(Failure::Guard { findings: verdict.findings });
+        }
+        if verdict.hold.is_any() && origin.kind() == Kind::Repair {
+            // What it would hold is what was asked for; and rows that the query does not have would become hydrant's.
             return Err(Failure::Guard { findings: verdict.findings });
         }
         if verdict.hold.is_any() {
@@ -188,13 +199,16 @@ impl Held<'_> {
         }
         tracing::info!(sync = sealed.sync, run = sealed.run, "finishing a run that was sealed before");
         let absent = self.inspect(&sealed.spec).await?;
+        if absent && sealed.kind == Kind::Adopt {
+            return Err(Failure::NothingToAdopt { table: place(&sealed.target, &sealed.spec) });
+        }
         let checkpoint = self.claim().await?;
         self.reached(Point::Claimed);
         self.memory(&history, Some(&sealed), checkpoint.as_ref(), absent).agrees()?;
         Ok(Some(self.apply_and_publish(&sealed, checkpoint.as_ref(), absent, u64::MAX).await?))
     }
 
-    fn memory<'a>(
+    pub(super) fn memory<'a>(
         &self,
         history: &'a History,
         pending: Option<&'a Sealed>,

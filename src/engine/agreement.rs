@@ -130,6 +130,33 @@ pub(super) fn same_place_and_key(
     Ok(())
 }
 
+/// The last run was made with another key.
+pub(super) fn same_key(sync: &SyncSpec, last: &Shape) -> Result<(), Failure> {
+    match sync.key == last.key() {
+        true => Ok(()),
+        false => Err(Failure::KeyChanged { was: last.key().join(", "), now: sync.key.join(", ") }),
+    }
+}
+
+/// The last published run, if rows of its export can be sent on their own: the sync is still what it was then, and it is
+/// known what the target holds of the others. Otherwise all rows would have to be sent, which is what a run is for.
+pub(super) fn still_the_same<'a>(sync: &SyncSpec, history: &'a History) -> Result<&'a Sealed, Failure> {
+    let (last, _) = history.published.as_ref().ok_or(Failure::NothingPublished)?;
+    same_key(sync, &last.spec.shape)?;
+    let reason = if sync.mode != last.spec.mode {
+        "the sync's `mode` is another one now".to_owned()
+    } else if sync.deletes != last.spec.deletes {
+        "the sync's `deletes` are other ones now".to_owned()
+    } else if !last.scheme.same_rows(&Scheme::of(&last.spec.shape)) {
+        format!("it was made by hydrant {}, which made other fingerprints", last.hydrant)
+    } else if let Some((lost, _)) = history.abandoned.iter().find(|(_, abandoned)| abandoned.lost) {
+        format!("run {} was abandoned after it, and its files are gone", lost.run)
+    } else {
+        return Ok(last);
+    };
+    Err(Failure::RunFirst { run: last.run, reason })
+}
+
 /// Whether rows that left the query are anything to this table.
 pub(super) fn wants_deletes(spec: &TableSpec) -> bool {
     match (&spec.mode, &spec.deletes) {

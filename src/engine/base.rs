@@ -129,7 +129,17 @@ impl BaseBuilder {
         Ok(self)
     }
 
-    /// The same for keys that were gathered before.
+    /// It is not known with what content the target has these of its keys, or whether it has them.
+    pub(super) fn forget_of(mut self, keys: &Fingerprinted) -> Result<Self, Failure> {
+        let parts = bucket_count(keys.rows());
+        let path = self.store.names().runs();
+        for part in 0..parts {
+            self.forget(&keys.bucket(part, parts)?.hashes, &path)?;
+        }
+        Ok(self)
+    }
+
+    /// Of these keys, gathered before, it is not known whether the target has them, and what.
     pub(super) fn unsure_of(mut self, keys: &Fingerprinted) -> Result<Self, Failure> {
         let parts = bucket_count(keys.rows());
         for part in 0..parts {

@@ -184,6 +184,31 @@ pub enum Failure {
         /// Why, in words.
         reason: String,
     },
+    /// There is no table.
+    #[error("there is no table {table} to adopt")]
+    NothingToAdopt {
+        /// The table.
+        table: String,
+    },
+    /// What the last run wrote is not the last word.
+    #[error("run {run} is sealed and not finished: what the table should hold is known only when it is")]
+    Unfinished {
+        /// The sealed run.
+        run: u64,
+    },
+    /// Rows of the last run cannot be sent without all the others.
+    #[error("single rows of run {run} cannot be sent again: {reason}")]
+    RunFirst {
+        /// The last published run.
+        run: u64,
+        /// Why, in words.
+        reason: String,
+    },
+    /// Rows that the query does not have are none of this sync's business.
+    #[error(
+        "this sync does not delete rows that its query does not have: they are deleted only in mode `mirror`, and not with `deletes: ignore`"
+    )]
+    KeepsOthers,
     /// There is no run to start from.
     #[error("no run of this sync is published yet")]
     NothingPublished,
@@ -305,6 +330,10 @@ impl Failure {
             | Self::NotPending { .. }
             | Self::AlreadyKnown { .. }
             | Self::NoWayBack { .. }
+            | Self::NothingToAdopt { .. }
+            | Self::Unfinished { .. }
+            | Self::RunFirst { .. }
+            | Self::KeepsOthers
             | Self::NothingPublished => FailureKind::Wrong,
             Self::Stopped => FailureKind::Stopped,
             Self::Guard { .. } => FailureKind::Guard,
@@ -372,7 +401,7 @@ impl Failure {
                 "leave those rows out in the query, or set `null_keys: reject`; nothing was written"
             }
             Self::Guard { .. } => {
-                "look at the query's rows (`hydrant plan SYNC`) and mend them; or, if they are right, approve what was found: `hydrant run SYNC --approve …`; nothing was written"
+                "look at the query's rows (`hydrant plan SYNC`) and mend them; or, if they are right, approve what was found, with `--approve …`; nothing was written"
             }
             Self::TooManyRejects { .. } => {
                 "mend the rows or the table, or raise the sync's `rejects` ceiling; rows that were accepted are written, and the next run goes on from here"
@@ -403,6 +432,12 @@ impl Failure {
             Self::NoWayBack { .. } => {
                 "mend the query and run the sync: only what differs is written; nothing was written now"
             }
+            Self::NothingToAdopt { .. } => {
+                "`hydrant run SYNC` creates it; if the table has been removed since `hydrant adopt` began, give that run up first: `hydrant abandon SYNC RUN`"
+            }
+            Self::Unfinished { .. } => "finish it first: `hydrant run SYNC`",
+            Self::RunFirst { .. } => "run it first, which sends every row: `hydrant run SYNC`",
+            Self::KeepsOthers => "leave out `--delete-extra`",
             Self::NothingPublished => "run it first: `hydrant run SYNC`",
             Self::Stopped => "the next run goes on from here",
         }

@@ -27,9 +27,10 @@ mod rollback;
 mod run;
 mod scan;
 mod status;
+mod verify;
 
 pub use abandon::{AbandonReport, abandon};
-pub use adopt::adopt;
+pub use adopt::{AdoptReport, adopt};
 pub use check::check;
 pub use error::{Failure, FailureKind, RunError, Step};
 pub use gc::{CollectedRun, GcReport, Reason, gc};
@@ -41,7 +42,11 @@ pub use report::{
 };
 pub use rollback::rollback;
 pub use run::run;
+pub use scan::Pace;
 pub use status::status;
+pub use verify::{
+    Differing, DifferingKind, RepairOptions, RepairReport, VerifyOptions, VerifyReport, repair, verify,
+};
 
 use held::Held;
 

@@ -2,6 +2,8 @@
 
 use super::{
     Env, Failure, Held,
+    adopt::Adopted,
+    agreement::still_the_same,
     base::{Base, BaseBuilder},
     compare::Scope,
 };
@@ -10,7 +12,7 @@ use crate::{
     fingerprint::Scheme,
     source::{Rows, SourceError, SourceErrorKind},
     spill::Fingerprinted,
-    store::{Kind, Published, Sealed},
+    store::{History, Kind, Published, Sealed},
     sync::SyncSpec,
 };
 use arrow::datatypes::Schema;
@@ -28,12 +30,20 @@ pub(super) enum Origin {
         /// What kind of run that is.
         kind: Kind,
         /// Keys that were found to differ, besides those that the store knows of.
-        unsure: Option<Fingerprinted>,
+        unsure: Option<Unsure>,
     },
     /// The export of an earlier run: the table goes back to what it held then.
     Earlier(Box<(Sealed, Published)>),
     /// The table itself: nothing is a change, it becomes the index.
-    Table,
+    Table(Arc<Adopted>),
+}
+
+/// What was found out of the target that the store does not know.
+pub(super) struct Unsure {
+    /// Key hashes of rows of the index that the target does not have as the index says.
+    pub(super) differing: Fingerprinted,
+    /// Keys that it has besides, to be deleted. Without them nothing is deleted at all.
+    pub(super) extra: Option<Fingerprinted>,
 }
 
 /// Rows that a run starts from.
@@ -50,31 +60,31 @@ impl Origin {
             Self::Query => Kind::Query,
             Self::Last { kind, .. } => *kind,
             Self::Earlier(earlier) => Kind::Rollback { to: earlier.0.run },
-            Self::Table => Kind::Adopt,
+            Self::Table(_) => Kind::Adopt,
         }
     }
 
     /// Keys that were found to differ.
-    pub(super) fn take_unsure(&mut self) -> Option<Fingerprinted> {
+    pub(super) fn take_unsure(&mut self) -> Option<Unsure> {
         match self {
             Self::Last { unsure, .. } => unsure.take(),
-            Self::Query | Self::Earlier(_) | Self::Table => None,
+            Self::Query | Self::Earlier(_) | Self::Table(_) => None,
         }
     }
 
-    pub(super) async fn open(&self, held: &Held<'_>, last: Option<&Sealed>) -> Result<Opened, Failure> {
+    pub(super) async fn open(&self, held: &Held<'_>, history: &History) -> Result<Opened, Failure> {
         match self {
             Self::Query => queried(held.env, held.sync).await,
             Self::Last { .. } => {
-                let last = last.ok_or(Failure::NothingPublished)?;
+                let last = still_the_same(held.sync, history)?;
                 Ok(stored(held.env, last))
             }
             Self::Earlier(earlier) => Ok(stored(held.env, &earlier.0)),
-            Self::Table => {
+            Self::Table(adopted) => {
                 let as_of = held.env.clock.now();
                 let key = held.sync.key.clone();
                 let shape = Shape::of(held.env.source.describe(&held.sync.model).await?.as_ref(), key)?;
-                Ok(Opened { rows: super::adopt::rows(held, &shape), shape, as_of })
+                Ok(Opened { rows: adopted.rows(held, &shape), shape, as_of })
             }
         }
     }
@@ -91,7 +101,7 @@ impl Origin {
                 let (sealed, published) = earlier.as_ref();
                 Ok(Some(begin.index(sealed, Some(published), spec, scheme).await?.finish()?))
             }
-            Self::Query | Self::Last { .. } | Self::Table => Ok(None),
+            Self::Query | Self::Last { .. } | Self::Table(_) => Ok(None),
         }
     }
 
@@ -100,7 +110,7 @@ impl Origin {
             (Self::Query, _) | (Self::Earlier(_), None) => Scope::All,
             (Self::Last { .. }, _) => Scope::Unknown,
             (Self::Earlier(_), Some(then)) => Scope::Restore(then),
-            (Self::Table, _) => Scope::Nothing,
+            (Self::Table(_), _) => Scope::Nothing,
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 };
 use arrow::array::RecordBatch;
 use futures::TryStreamExt;
-use hydrant_contract::{Inspection, Shape, TableSpec, ValueType, json};
+use hydrant_contract::{Column, Inspection, Shape, TableSpec, ValueType, json};
 use object_store::{local::LocalFileSystem, path::Path};
 use roaring::RoaringTreemap;
 use std::{collections::HashMap, sync::Arc};
@@ -82,7 +82,7 @@ async fn planned(
     enter(Step::Inspect);
     let Opened { rows, shape, .. } = match &origin {
         Origin::Earlier(earlier) => stored(env, &earlier.0),
-        Origin::Query | Origin::Last { .. } | Origin::Table => queried(env, sync).await?,
+        Origin::Query | Origin::Last { .. } | Origin::Table(_) => queried(env, sync).await?,
     };
     refuse_reserved(&rows.schema, &sync.deletes)?;
     let spec = table_spec(sync, shape);
@@ -141,7 +141,7 @@ async fn planned(
     .await?;
     let last = match &origin {
         Origin::Query => history.pending.as_ref().or(history.published.as_ref().map(|(sealed, _)| sealed)),
-        Origin::Last { .. } | Origin::Earlier(_) | Origin::Table => None,
+        Origin::Last { .. } | Origin::Earlier(_) | Origin::Table(_) => None,
     };
     let figures = figures(&compared, last, &spec);
     let verdict = judge(&sync.guard, &figures, approved);
@@ -160,7 +160,7 @@ async fn planned(
                 as_of: earlier.0.as_of,
                 published_at: earlier.1.published_at,
             }),
-            Origin::Query | Origin::Last { .. } | Origin::Table => None,
+            Origin::Query | Origin::Last { .. } | Origin::Table(_) => None,
         },
         counts: Counts {
             rejected: null_keys.len() as u64,
@@ -239,33 +239,38 @@ impl Sampler<'_> {
         for (row, hash) in hashes.iter().enumerate() {
             let before = before.get(hash);
             let columns = shape.value_columns().filter_map(|column| {
-                let value = |batch: &RecordBatch, row: usize| {
-                    let array = batch.column_by_name(&column.name)?;
-                    let mut text = String::new();
-                    let rendered = json::append(&mut text, array, row, &column.value);
-                    Some(match (rendered, &column.value) {
-                        // A JSON reader would make it a float, and lose digits.
-                        (Ok(()), ValueType::Decimal { .. }) if text != "null" => {
-                            serde_json::Value::String(text)
-                        }
-                        (Ok(()), _) => serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text)),
-                        // What JSON cannot say (NaN) is shown as text.
-                        (Err(error), _) => serde_json::Value::String(error.to_string()),
-                    })
-                };
                 let change = ColumnChange {
                     column: column.name.clone(),
-                    before: before.and_then(|b| value(b, 0)),
-                    after: after.and_then(|a| value(a, row)),
+                    before: before.and_then(|b| value(b, 0, column)),
+                    after: after.and_then(|a| value(a, row, column)),
                 };
                 (change.before != change.after).then_some(change)
             });
-            let key = key_text(keys, row, shape);
-            let key = serde_json::from_str(&key).unwrap_or(serde_json::Value::String(key));
-            out.push(Sample { change, key, columns: columns.collect() });
+            let (key, columns) = (key_value(keys, row, shape), columns.collect());
+            out.push(Sample { change, key, columns });
         }
         Ok(out)
     }
+}
+
+/// A key, to be shown.
+pub(super) fn key_value(keys: &RecordBatch, row: usize, shape: &Shape) -> serde_json::Value {
+    let key = key_text(keys, row, shape);
+    serde_json::from_str(&key).unwrap_or(serde_json::Value::String(key))
+}
+
+/// A value, to be shown; none if the batch does not have the column.
+pub(super) fn value(batch: &RecordBatch, row: usize, column: &Column) -> Option<serde_json::Value> {
+    let array = batch.column_by_name(&column.name)?;
+    let mut text = String::new();
+    let rendered = json::append(&mut text, array, row, &column.value);
+    Some(match (rendered, &column.value) {
+        // A JSON reader would make it a float, and lose digits.
+        (Ok(()), ValueType::Decimal { .. }) if text != "null" => serde_json::Value::String(text),
+        (Ok(()), _) => serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text)),
+        // What JSON cannot say (NaN) is shown as text.
+        (Err(error), _) => serde_json::Value::String(error.to_string()),
+    })
 }
 
 fn hashes(shape: &Shape, rows: &RecordBatch) -> Result<Vec<u128>, Failure> {

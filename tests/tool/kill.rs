@@ -98,6 +98,33 @@ fn a_row_that_changed_back_and_a_row_that_came_and_went_are_right_after_a_kill()
     });
 }
 
+/// Somebody changed every row, and the repair of that is killed.
+#[test]
+fn a_killed_repair_is_finished_by_the_next_run() {
+    everywhere(|project| {
+        let project = project();
+        let some = ROWS / 4;
+        let all = rows(|id| (id < some).then_some(1));
+        project.items(&all);
+        project.ok(&["run"]);
+        project.query("UPDATE items SET score = 0");
+        let mut child = project.start(&["repair", "items", "--pace", "100"]);
+        in_the_middle(&project, 2);
+        child.kill().expect("SIGKILL");
+        child.wait().expect("it ends");
+        let wrong = || project.query("SELECT count(*) FROM items WHERE score = 0").remove(0);
+        assert_ne!(wrong(), "0", "the kill came in the middle");
+        let refused = project.run(&["verify"]);
+        assert_eq!(refused.code, 9, "{}", refused.all());
+        assert!(refused.stderr.contains("run 2 is sealed and not finished"), "{}", refused.stderr);
+        let report = project.report();
+        assert_eq!(report["rolled_forward"]["kind"], "repair", "{report}");
+        assert_eq!(report["unchanged"], some);
+        table_equals(&project, &all);
+        project.ok(&["verify", "--pace", "100"]);
+    });
+}
+
 /// Contract: C11
 #[test]
 fn sigterm_stops_between_batches_and_the_next_run_goes_on() {

@@ -6,6 +6,7 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used)]
 
+mod adopt;
 mod failures;
 mod formats;
 mod gc;
@@ -27,4 +28,5 @@ mod types;
 mod unchanged;
 mod undo;
 mod unique;
+mod verify;
 mod wire;
