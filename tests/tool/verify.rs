@@ -400,7 +400,6 @@ fn reading_a_million_rows_alone_needs_no_more_memory_than_a_quarter() {
         project.query("UPDATE items SET name = 'changed' WHERE rowid % 10 = 0");
         let (report, peak) = measured(&project, &["verify", "--pace", "100", "--output", "json"]);
         assert_eq!(counts(&report), [0, count / 10, 0, 0], "{report}");
-        eprintln!("{count} rows: {peak} MB at most");
         peak
     });
     assert!(peaks[1] < peaks[0] + 32, "{peaks:?} MB of memory at most");
