@@ -144,7 +144,7 @@ async fn execute(
             Err(error) => Err(error),
         };
         exit = exit.and(match &outcome {
-            Ok(looked) => looked.exit(!look.ignore_extra),
+            Ok(looked) => looked.ending(!look.ignore_extra),
             Err(error) => Exit::of_failure(error.failure.kind()),
         });
         if global.output == Output::Text {
@@ -183,7 +183,7 @@ async fn looked(
 }
 
 impl Looked {
-    fn exit(&self, extra_counts: bool) -> Exit {
+    fn ending(&self, extra_counts: bool) -> Exit {
         let differs = |differs| if differs { Exit::Changes } else { Exit::Done };
         match self {
             Self::Verified(report) => differs(report.differs(extra_counts)),
