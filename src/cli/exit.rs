@@ -13,7 +13,7 @@ pub enum Exit {
     Done = 0,
     /// A defect of hydrant, or a damaged store.
     Broken = 1,
-    /// `plan --detailed-exitcode`, or a rollback that nobody has agreed to: there are changes; `verify`: there are differences.
+    /// `plan --detailed-exitcode`, or a rollback that nobody has agreed to: there are changes. `verify`: there are differences.
     Changes = 2,
     /// Published, but the guard withheld changes.
     Withheld = 3,

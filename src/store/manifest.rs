@@ -7,8 +7,12 @@ use crate::{
     guard::{Finding, Hold, Rule, Then},
 };
 use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
 use hydrant_contract::{Shape, TableSpec};
 use serde::{Deserialize, Serialize};
+
+/// Manifests that are read at the same time.
+const READ_AT_ONCE: usize = 16;
 
 /// Format of everything in the store. A store with a higher one is refused, a lower one is read.
 ///
@@ -344,8 +348,12 @@ impl History {
             .map(|(run, _)| *run)
             .collect();
         later.sort_unstable();
-        for run in later {
-            let Some(sealed) = sealed(store, run).await? else { continue };
+        // A sync that fails for a month leaves a few hundred discarded ones.
+        let mut slots = stream::iter(later)
+            .map(|run| async move { Ok::<_, StoreError>((run, sealed(store, run).await?)) })
+            .buffered(READ_AT_ONCE);
+        while let Some((run, slot)) = slots.try_next().await? {
+            let Some(sealed) = slot else { continue };
             // Of several unfinished ones, which only versions before `take_over` could leave, only the highest was applied: the
             // others came to their seal after its holder had taken the target over, and were kept out by it.
             history.pending = None;
