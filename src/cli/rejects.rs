@@ -1,15 +1,14 @@
 //! `hydrant rejects`
 
 use super::{
-    Exit, Global, Problem, env, named,
+    Exit, Global, Problem, Syncs, env,
     output::{self, BOLD, DIM, Output, WARN, count},
     progress::Progress,
     registry, run,
 };
 use crate::{
-    engine::{self, Env, RejectsReport, RunError, Step},
+    engine::{self, RejectsReport, RunError, RunReport, Step},
     store::RejectRecord,
-    sync::SyncSpec,
 };
 use clap::Args;
 use std::sync::Arc;
@@ -17,13 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
 pub(super) struct Rejects {
-    /// Name of the sync.
-    #[arg(value_name = "SYNC")]
-    sync: String,
-    /// Show this many at the most.
+    #[command(flatten)]
+    syncs: Syncs,
+    /// Show this many of each sync at the most.
     #[arg(long, value_name = "ROWS", conflicts_with = "retry")]
     limit: Option<usize>,
-    /// Send them once more, from the last export: without running the query, and no other row.
+    /// Send those of one sync once more, from the last export: without running the query, and no other row.
     #[arg(long)]
     retry: bool,
 }
@@ -35,53 +33,60 @@ impl Rejects {
         stop: CancellationToken,
         progress: Progress,
     ) -> Result<Exit, Problem> {
+        if self.retry && self.syncs.names.len() != 1 {
+            return Err(Problem::Other {
+                message: "--retry is for one named sync".to_owned(),
+                advice: "name it: `hydrant rejects SYNC --retry`".to_owned(),
+                exit: Exit::Usage,
+            });
+        }
         let config = global.load()?;
-        let sync = named(&config, &self.sync)?;
+        let syncs = self.syncs.choose(&config)?;
         let registry = registry(&config)?;
-        let done = match self.retry {
-            true => match env(&registry, &config, sync, stop, Arc::new(progress.clone())) {
-                Ok(env) => retry(&env, sync, global.output, &progress).await,
+        if let (true, [sync]) = (self.retry, &syncs[..]) {
+            let retried = match env(&registry, &config, sync, stop, Arc::new(progress.clone())) {
+                Ok(env) => engine::retry(&env, sync).await,
                 Err(error) => Err(error),
-            },
-            false => {
-                let read = engine::rejects(&registry.store(&sync.name), sync, self.limit).await;
-                read.map(|report| show(report, global.output)).map_err(|error| RunError {
-                    sync: sync.name.clone(),
-                    run: None,
-                    step: Step::Start,
-                    failure: Box::new(error.into()),
-                })
-            }
-        };
-        Ok(done.unwrap_or_else(|error| {
+            };
             progress.clear();
-            let exit = Exit::of_failure(error.failure.kind());
-            match global.output {
-                Output::Text => output::failure(&error),
-                Output::Json => output::outcomes::<RejectsReport>(&[Err(error)]),
-            }
-            exit
-        }))
+            return Ok(retried_as(retried, global.output));
+        }
+        let mut reports = Vec::new();
+        for sync in syncs {
+            let read = engine::rejects(&registry.store(&sync.name), sync, self.limit).await;
+            reports.push(read.map_err(|error| RunError {
+                sync: sync.name.clone(),
+                run: None,
+                step: Step::Start,
+                failure: Box::new(error.into()),
+            }));
+        }
+        let exit = reports
+            .iter()
+            .filter_map(|report| report.as_ref().err())
+            .fold(Exit::Done, |exit, error| exit.and(Exit::of_failure(error.failure.kind())));
+        match global.output {
+            Output::Json => output::outcomes(&reports),
+            Output::Text => reports.iter().for_each(|report| match report {
+                Ok(report) => text(report),
+                Err(error) => output::failure(error),
+            }),
+        }
+        Ok(exit)
     }
 }
 
-async fn retry(env: &Env, sync: &SyncSpec, output: Output, progress: &Progress) -> Result<Exit, RunError> {
-    let report = engine::retry(env, sync).await?;
-    progress.clear();
-    let exit = Exit::of_report(&report);
-    match output {
-        Output::Text => run::published(&report, &format!("run {}", sync.name)),
-        Output::Json => output::outcomes(&[Ok(report)]),
+fn retried_as(retried: Result<RunReport, RunError>, output: Output) -> Exit {
+    let exit = match &retried {
+        Ok(report) => Exit::of_report(report),
+        Err(error) => Exit::of_failure(error.failure.kind()),
+    };
+    match (&retried, output) {
+        (_, Output::Json) => output::outcomes(&[retried]),
+        (Ok(report), Output::Text) => run::published(report, &format!("run {}", report.sync)),
+        (Err(error), Output::Text) => output::failure(error),
     }
-    Ok(exit)
-}
-
-fn show(report: RejectsReport, output: Output) -> Exit {
-    match output {
-        Output::Text => text(&report),
-        Output::Json => output::outcomes(&[Ok(report)]),
-    }
-    Exit::Done
+    exit
 }
 
 fn text(report: &RejectsReport) {

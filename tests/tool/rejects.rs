@@ -167,6 +167,41 @@ fn rejects_are_listed_and_sent_once_more_alone() {
     });
 }
 
+/// Contract: C17
+#[test]
+fn few_statements_find_the_rows_that_a_constraint_refuses() {
+    let project = Project::postgres();
+    project.query("CREATE TABLE items (id bigint PRIMARY KEY, name text CHECK (name NOT LIKE 'bad%'))");
+    let name = |id| if [7, 2_900].contains(&id) { "bad" } else { "good" };
+    let rows: String = (0..3_000).map(|id| format!("{id},{} {id}\n", name(id))).collect();
+    project.items(&format!("id,name\n{rows}"));
+    let mut command = project.command(&["run", "--output", "json"]);
+    let ran = Ran::of(&command.env("RUST_LOG", "tokio_postgres=debug").output().expect("it starts"));
+    let report = report(&ran);
+    let keys: Vec<_> =
+        report["rejects"].as_array().unwrap().iter().filter_map(|r| r["key"].as_str()).collect();
+    assert_eq!((ran.code, keys), (4, vec![r#"{"id":7}"#, r#"{"id":2900}"#]), "{report}");
+    assert_eq!(project.query("SELECT count(*) FROM items"), ["2998"]);
+    let statements = ran.stderr.lines().filter(|line| line.contains("executing ")).count();
+    assert!((10..250).contains(&statements), "{statements} statements for two of 3000 rows");
+}
+
+/// Contract: C36
+#[test]
+fn what_an_earlier_version_noted_of_null_keys_is_read() {
+    let project = Project::sqlite();
+    project.sync("key: [id]\nnull_keys: reject");
+    project.items("id,name\n1,one\n,none\n");
+    assert_eq!(project.run(&["run"]).code, 4);
+    let folder = project.path("store/items/runs/00000001/rejects");
+    fs::rename(folder.join("export.parquet"), folder.join("null-keys.parquet")).expect("a file");
+    let manifest = "store/items/manifests/00000001.sealed.json";
+    project.write(manifest, &project.read(manifest).replace("\"refused\"", "\"null_keys\""));
+    let listed = rejects(&project);
+    assert_eq!((&listed["rejected"], &listed["rejects"][0]["key"]), (&1.into(), &r#"{"id":null}"#.into()));
+    assert_eq!(project.run(&["rejects", "items", "--retry"]).code, 4);
+}
+
 #[test]
 fn a_retry_wants_the_sync_as_it_was_and_a_run_to_start_from() {
     let project = Project::sqlite();
@@ -184,6 +219,7 @@ fn a_retry_wants_the_sync_as_it_was_and_a_run_to_start_from() {
         assert!(ran.stderr.contains(what), "{what}: {}", ran.stderr);
     }
     assert_eq!(project.run(&["rejects", "itms"]).code, 64);
+    assert_eq!(project.run(&["rejects", "--retry"]).code, 64);
 }
 
 /// Contract: C6
