@@ -60,7 +60,7 @@ fn carry(bencher: Bencher<'_, '_>) {
 fn fingerprint(bencher: Bencher<'_, '_>) {
     let batch = source();
     let (carrier, shape) = carrier(&batch);
-    let carried = carrier.carry(&batch).expect("carried");
+    let carried = carrier.carry(&batch).expect("carried").rows;
     let (mut fingerprinter, mut out) = (Fingerprinter::new(&shape), Fingerprints::default());
     bencher
         .counter(ItemsCount::new(ROWS as u64))

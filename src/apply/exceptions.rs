@@ -11,7 +11,7 @@ use super::ApplyError;
 use crate::{
     fingerprint::UNKNOWN_ROW,
     store::{
-        Codec, Exceptions, KEY_HASH, NoteNames, RejectRecord, RunNames, Sealed, StoreError, SyncStore,
+        Codec, Exceptions, KEY_HASH, NoteNames, RejectRecord, RunNames, Sealed, Since, StoreError, SyncStore,
         encode, hash_column, hashes_of, read_all,
     },
 };
@@ -20,7 +20,6 @@ use arrow::{
     compute::{filter_record_batch, take_record_batch},
     error::ArrowError,
 };
-use hydrant_contract::{Shape, json};
 use object_store::path::Path;
 use std::{collections::HashSet, sync::Arc};
 
@@ -31,6 +30,7 @@ pub(super) struct ExceptionLog<'a> {
     store: &'a SyncStore,
     names: NoteNames,
     exceptions: Exceptions,
+    since: Since,
     /// Rejects that may settle, among those that are counted.
     waiting: u64,
     samples: Vec<RejectRecord>,
@@ -46,8 +46,9 @@ impl<'a> ExceptionLog<'a> {
     ) -> Result<Self, ApplyError> {
         let run = store.names().run(sealed.run);
         let names = run.notes(epoch);
-        let mut log =
-            Self { store, names, exceptions: Exceptions::default(), waiting: 0, samples: Vec::new() };
+        let since = Since::new(store, sealed.run, sealed.base);
+        let (exceptions, samples) = (Exceptions::default(), Vec::new());
+        let mut log = Self { store, names, exceptions, since, waiting: 0, samples };
         // The run's own holder is the first one.
         if epoch == sealed.run {
             return Ok(log);
@@ -103,14 +104,15 @@ impl<'a> ExceptionLog<'a> {
     pub(super) async fn write(
         &mut self,
         first: u64,
-        records: &[RejectRecord],
+        mut records: Vec<RejectRecord>,
         carried: Option<RecordBatch>,
         absent: &[u128],
     ) -> Result<(), ApplyError> {
         let names = self.names.clone();
         if !records.is_empty() {
-            self.store.put(&names.rejects(first), RejectRecord::encode(records)?).await?;
-            self.count_rejects(first, records);
+            self.since.note(&mut records).await?;
+            self.store.put(&names.rejects(first), RejectRecord::encode(&records)?).await?;
+            self.count_rejects(first, &records);
         }
         if let Some(keys) = carried {
             let bytes = encode(keys.schema(), &[keys], Codec::Fingerprints);
@@ -217,27 +219,6 @@ impl<'a> ExceptionLog<'a> {
         self.samples = samples;
         Ok((self.exceptions, self.samples))
     }
-}
-
-/// The key of a row (or of a batch of keys) as a JSON object.
-pub(crate) fn key_text(rows: &RecordBatch, row: usize, shape: &Shape) -> String {
-    let mut out = String::from("{");
-    for column in shape.key_columns() {
-        if out.len() > 1 {
-            out.push(',');
-        }
-        out.push_str(&serde_json::Value::from(column.name.as_str()).to_string());
-        out.push(':');
-        let rendered = match rows.column_by_name(&column.name) {
-            Some(array) => json::append(&mut out, array, row, &column.value).is_ok(),
-            None => false,
-        };
-        if !rendered {
-            out.push_str("null");
-        }
-    }
-    out.push('}');
-    out
 }
 
 /// Keys whose delete was refused: they are in the target still, and belong to the base of the next compare.

@@ -5,11 +5,12 @@
 //! of other sizes. It goes on with the *last* batch that was committed, once more: what a target refused of that batch may
 //! not have been noted before the first process died, and writing the same rows twice leaves the same rows.
 
-pub(crate) mod exceptions;
+mod exceptions;
 mod pieces;
 mod retrying;
 mod rows;
 mod settle;
+pub(crate) mod shown;
 mod sizing;
 mod unit;
 
@@ -19,6 +20,7 @@ pub use rows::{Picked, pick, pick_all};
 use crate::{
     point::Point,
     store::{Exceptions, Kind, RejectRecord, Sealed, StoreError, SyncStore, read_all},
+    sync::Redact,
 };
 use arrow::error::ArrowError;
 use exceptions::ExceptionLog;
@@ -84,6 +86,8 @@ pub struct Job<'a> {
     pub epoch: u64,
     /// How many rejects are allowed.
     pub reject_ceiling: u64,
+    /// The columns whose values are not shown.
+    pub redact: &'a Redact,
     /// Asks to stop between batches.
     pub stop: &'a CancellationToken,
     /// Says that the lease is gone; stops at once.
@@ -138,7 +142,7 @@ impl Job<'_> {
             if !unit.batch.is_empty() {
                 *paths.entry(applied.path).or_default() += 1;
             }
-            log.note(first, &unit, &applied, &absent).await?;
+            log.note(first, &unit, &applied, &absent, self.redact).await?;
             (self.reached)(Point::Noted);
             // What may settle is no reject yet, as long as it can be waited for.
             let waiting = log.waiting();
@@ -170,7 +174,9 @@ impl Job<'_> {
         let applied = tokio::select! {
             biased;
             () = self.lease_lost.cancelled() => return Err(ApplyError::LeaseLost),
-            applied = self.target.apply(&unit.batch) => applied?,
+            applied = self.target.apply(&unit.batch) => {
+                applied.map_err(|error| unit.without_hidden(error, self.redact))?
+            }
         };
         (self.reached)(Point::Committed);
         Ok(applied)
@@ -180,7 +186,7 @@ impl Job<'_> {
         if log.rejected() <= ceiling {
             return Ok(());
         }
-        let first = log.samples().first().map_or_else(String::new, |r| format!("{} ({})", r.reason, r.key));
+        let first = log.samples().first().map_or_else(String::new, RejectRecord::in_words);
         Err(ApplyError::TooManyRejects { rejected: log.rejected(), ceiling: self.reject_ceiling, first })
     }
 

@@ -4,17 +4,21 @@ use super::{
     ApplyError,
     exceptions::{self, ExceptionLog},
     pieces::Piece,
+    shown::{key_text, value_text, without_hidden},
 };
 use crate::{
     fingerprint::{Fingerprinter, Fingerprints},
     store::{KEY_HASH, RejectRecord, Sealed, hashes_of},
+    sync::Redact,
 };
 use arrow::{
     array::{AsArray, BooleanArray, RecordBatch},
     compute::{concat_batches, filter_record_batch, not},
     error::ArrowError,
 };
-use hydrant_contract::{Applied, Batch, Checkpoint, ErrorKind, Part, Shape, TableSpec, Target, TargetError};
+use hydrant_contract::{
+    Applied, Batch, Checkpoint, Column, ErrorKind, Part, Shape, TableSpec, Target, TargetError,
+};
 use std::sync::Arc;
 
 /// A batch, and where its rows come from.
@@ -93,6 +97,22 @@ impl Unit {
         }
     }
 
+    /// An error about the whole batch, which may quote a trigger of the application, without hidden values of its rows.
+    pub(super) fn without_hidden(&self, error: TargetError, redact: &Redact) -> TargetError {
+        let hides = |column: &Column| redact.hides(&column.name);
+        if error.kind() != ErrorKind::ValueRefused || !self.batch.spec.shape.columns().iter().any(hides) {
+            return error;
+        }
+        let mut message = error.to_string();
+        for (rows, _) in [Part::Deletes, Part::Inserts, Part::Updates].map(|part| self.part(part)) {
+            for row in 0..rows.num_rows() {
+                message = without_hidden(message, rows, row, &self.batch.spec.shape, redact);
+            }
+        }
+        let (doing, what) = message.split_once(": ").unwrap_or(("writing rows", &message));
+        TargetError::new(error.kind(), doing, what)
+    }
+
     /// Mode `update` writes only rows that are there. One that is not may appear later, when its user signs up, and must be
     /// written then although it did not change in the warehouse: so what is absent now is noted, and sent again next time.
     /// Looking before the write errs on the safe side: a row that appears in between is written twice, never missed.
@@ -133,7 +153,9 @@ impl ExceptionLog<'_> {
         unit: &Unit,
         applied: &Applied,
         absent: &[u128],
+        redact: &Redact,
     ) -> Result<(), ApplyError> {
+        let shape = &unit.batch.spec.shape;
         let mut records = Vec::new();
         let mut carried = Vec::new();
         for reject in &applied.rejects {
@@ -147,12 +169,15 @@ impl ExceptionLog<'_> {
             if reject.part == Part::Deletes {
                 carried.push(reject.row);
             }
+            let column = shape.columns().iter().find(|c| Some(&c.name) == reject.column.as_ref());
             records.push(RejectRecord {
                 hash: origins.hashes.get(reject.row).copied(),
-                key: exceptions::key_text(rows, reject.row, &unit.batch.spec.shape),
+                key: key_text(rows, reject.row, shape, redact),
                 position: origins.positions.get(reject.row).copied().flatten(),
                 column: reject.column.clone(),
-                reason: reject.reason.clone(),
+                reason: without_hidden(reject.reason.clone(), rows, reject.row, shape, redact),
+                value: column.and_then(|column| value_text(rows, reject.row, column, redact)),
+                first_run: None,
                 may_settle: reject.may_settle,
             });
         }
@@ -160,6 +185,6 @@ impl ExceptionLog<'_> {
             [] => None,
             rows => Some(exceptions::carried(&unit.batch.deletes, &unit.deletes.hashes, rows)?),
         };
-        self.write(first, &records, carried, absent).await
+        self.write(first, records, carried, absent).await
     }
 }

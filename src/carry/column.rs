@@ -1,6 +1,9 @@
 //! One array, of any Arrow type, into the carrier of its logical type.
 
-use super::{error::Fault, leaf, nested};
+use super::{
+    error::{Fault, Misfits},
+    leaf, nested,
+};
 use arrow::{
     array::{Array, ArrayRef, AsArray},
     compute::{CastOptions, cast_with_options, take},
@@ -9,8 +12,8 @@ use arrow::{
 use hydrant_contract::ValueType;
 use std::sync::Arc;
 
-/// The array in its carrier. The array's logical type is `value`.
-pub(super) fn carry(array: &ArrayRef, value: &ValueType) -> Result<ArrayRef, Fault> {
+/// The array in its carrier. The array's logical type is `value`. Where a value is a misfit, anything may stand.
+pub(super) fn carry(array: &ArrayRef, value: &ValueType, misfits: &mut Misfits) -> Result<ArrayRef, Fault> {
     let array = plain(array)?;
     if array.data_type() == &value.carrier() {
         return Ok(array);
@@ -20,15 +23,15 @@ pub(super) fn carry(array: &ArrayRef, value: &ValueType) -> Result<ArrayRef, Fau
         ValueType::Boolean | ValueType::Float64 | ValueType::Uuid => exact_cast(&array, &value.carrier()),
         // From at most 32 unsigned or 64 signed bits into Int64, and from a half float: every value fits.
         ValueType::Integer(_) | ValueType::Float32 => exact_cast(&array, &value.carrier()),
-        ValueType::Decimal { precision, scale } => leaf::decimal(&array, *precision, *scale),
+        ValueType::Decimal { precision, scale } => leaf::decimal(&array, *precision, *scale, misfits),
         ValueType::Text | ValueType::Json | ValueType::Bytes => leaf::bytes(&array, &value.carrier()),
-        ValueType::Date => leaf::date(&array),
-        ValueType::Time(_) => leaf::time(&array),
-        ValueType::Timestamp(_) | ValueType::Instant(_) => leaf::timestamp(&array, &value.carrier()),
-        ValueType::List(item) => nested::list(&array, item),
+        ValueType::Date => Ok(leaf::date(&array, misfits)),
+        ValueType::Time(_) => leaf::time(&array, misfits),
+        ValueType::Timestamp(_) | ValueType::Instant(_) => leaf::timestamp(&array, &value.carrier(), misfits),
+        ValueType::List(item) => nested::list(&array, item, misfits),
         ValueType::Vector(len) => nested::vector(&array, *len),
-        ValueType::Struct(fields) => nested::structure(&array, fields),
-        ValueType::Map(key, value) => nested::map(&array, key, value),
+        ValueType::Struct(fields) => nested::structure(&array, fields, misfits),
+        ValueType::Map(key, value) => nested::map(&array, key, value, misfits),
     }
 }
 

@@ -20,16 +20,6 @@ pub enum CarryError {
         /// Name and type, or `none`.
         found: String,
     },
-    /// A value has no exact form in the carrier of its type.
-    #[error("column {column:?}, row {row} of the batch: {reason}")]
-    Value {
-        /// The column (with the path to the nested value, parted by dots).
-        column: String,
-        /// The row, counted from 0 within the batch.
-        row: usize,
-        /// What is wrong with it and what to do, without the value itself (it may be secret).
-        reason: &'static str,
-    },
     /// A column of one batch cannot be carried as a whole.
     #[error("column {column:?}: {reason}")]
     Column {
@@ -40,18 +30,49 @@ pub enum CarryError {
     },
 }
 
-/// A [`CarryError`] on its way out of nested values: the path grows and the row is translated at every level.
+/// A value that has no exact form in the carrier of its type. NULL stands in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// Position of its column in the shape, from 0.
+    pub column: usize,
+    /// The column's name, with the path to the nested value, parted by dots.
+    pub path: String,
+    /// Its row, from 0 within the batch.
+    pub row: usize,
+    /// What is wrong with it and what to do, without the value itself (it may be secret).
+    pub reason: &'static str,
+}
+
+/// The misfits of one array on their way out of nested values: paths grow and rows are translated at every level.
+#[derive(Debug, Default)]
+pub(super) struct Misfits(Vec<(String, usize, &'static str)>);
+
+impl Misfits {
+    pub(super) fn add(&mut self, row: usize, reason: &'static str) {
+        self.0.push((String::new(), row, reason));
+    }
+
+    /// These, as the parent of `child` sees them; `row` turns the child's row into the parent's.
+    pub(super) fn within(&mut self, child: &str, inner: Self, row: impl Fn(usize) -> usize) {
+        self.0.extend(
+            inner.0.into_iter().map(|(path, at, reason)| (format!(".{child}{path}"), row(at), reason)),
+        );
+    }
+
+    /// The first one of every row, by row.
+    pub(super) fn of_column(mut self, column: usize, name: &str) -> Vec<Misfit> {
+        self.0.sort_by_key(|(_, row, _)| *row);
+        self.0.dedup_by_key(|(_, row, _)| *row);
+        let of = |(path, row, reason)| Misfit { column, path: format!("{name}{path}"), row, reason };
+        self.0.into_iter().map(of).collect()
+    }
+}
+
+/// A [`CarryError`] about a whole column, on its way out of nested values.
 #[derive(Debug)]
 pub(super) struct Fault {
     path: String,
-    row: Option<usize>,
-    reason: Reason,
-}
-
-#[derive(Debug)]
-enum Reason {
-    Known(&'static str),
-    Kernel(String),
+    reason: String,
 }
 
 /// More than an Arrow carrier with 32-bit offsets can address.
@@ -59,31 +80,21 @@ const TOO_LARGE: &str =
     "one batch holds more than 2 GiB (or 2^31 items) of it; let the source return smaller batches";
 
 impl Fault {
-    pub(super) fn value(row: usize, reason: &'static str) -> Self {
-        Self { path: String::new(), row: Some(row), reason: Reason::Known(reason) }
-    }
-
-    pub(super) fn column(reason: &'static str) -> Self {
-        Self { path: String::new(), row: None, reason: Reason::Known(reason) }
+    pub(super) fn column(reason: &str) -> Self {
+        Self { path: String::new(), reason: reason.to_owned() }
     }
 
     pub(super) fn too_large() -> Self {
         Self::column(TOO_LARGE)
     }
 
-    /// This fault as the parent of `child` sees it; `row` turns the child's row into the parent's.
-    pub(super) fn within(self, child: &str, row: impl FnOnce(usize) -> usize) -> Self {
-        let path = format!(".{child}{}", self.path);
-        Self { path, row: self.row.map(row), reason: self.reason }
+    /// This fault as the parent of `child` sees it.
+    pub(super) fn within(self, child: &str) -> Self {
+        Self { path: format!(".{child}{}", self.path), reason: self.reason }
     }
 
     pub(super) fn into_error(self, column: &str) -> CarryError {
-        let column = format!("{column}{}", self.path);
-        match (self.row, self.reason) {
-            (Some(row), Reason::Known(reason)) => CarryError::Value { column, row, reason },
-            (_, Reason::Known(reason)) => CarryError::Column { column, reason: reason.to_owned() },
-            (_, Reason::Kernel(reason)) => CarryError::Column { column, reason },
-        }
+        CarryError::Column { column: format!("{column}{}", self.path), reason: self.reason }
     }
 }
 
@@ -91,7 +102,7 @@ impl From<arrow::error::ArrowError> for Fault {
     fn from(error: arrow::error::ArrowError) -> Self {
         match error {
             arrow::error::ArrowError::OffsetOverflowError(_) => Self::too_large(),
-            error => Self { path: String::new(), row: None, reason: Reason::Kernel(error.to_string()) },
+            error => Self::column(&error.to_string()),
         }
     }
 }

@@ -1,6 +1,9 @@
-//! Values without parts whose conversion can fail: each says so with the row.
+//! Values without parts whose conversion can fail: those that do are noted with their rows.
 
-use super::{column::exact_cast, error::Fault};
+use super::{
+    column::exact_cast,
+    error::{Fault, Misfits},
+};
 use arrow::{
     array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, UInt64Array},
     compute::take,
@@ -23,46 +26,54 @@ const TIME_RANGE: &str =
 const DECIMAL_RANGE: &str =
     "the decimal has more digits than its type declares; cast it to a wider DECIMAL in the query";
 
-/// Every value through `convert`, or a fault that names the first row where it finds none.
+/// Every value through `convert`; those for which it finds none are misfits.
 fn checked<From: ArrowPrimitiveType, To: ArrowPrimitiveType>(
     from: &PrimitiveArray<From>,
     reason: &'static str,
+    misfits: &mut Misfits,
     convert: impl Fn(From::Native) -> Option<To::Native>,
-) -> Result<PrimitiveArray<To>, Fault> {
-    from.try_unary(|value| convert(value).ok_or(())).map_err(|()| {
-        // The kernel does not say where; a second look is only paid by the run that fails.
-        let at = (0..from.len()).find(|&i| from.is_valid(i) && convert(from.value(i)).is_none());
-        Fault::value(at.unwrap_or_default(), reason)
+) -> PrimitiveArray<To> {
+    from.try_unary(|value| convert(value).ok_or(())).unwrap_or_else(|()| {
+        // The kernel does not say where; a second look is only paid by batches with such values.
+        let mut value = |row| match from.is_valid(row).then(|| convert(from.value(row))) {
+            Some(Some(value)) => value,
+            Some(None) => {
+                misfits.add(row, reason);
+                To::Native::default()
+            }
+            None => To::Native::default(),
+        };
+        let values: Vec<To::Native> = (0..from.len()).map(&mut value).collect();
+        PrimitiveArray::new(values.into(), from.nulls().cloned())
     })
 }
 
 /// Ticks of a coarser unit as ticks of a unit `factor` times finer.
-fn finer<From, To>(array: &dyn Array, factor: i64) -> Result<PrimitiveArray<To>, Fault>
+fn finer<From, To>(array: &dyn Array, factor: i64, misfits: &mut Misfits) -> PrimitiveArray<To>
 where
     From: ArrowPrimitiveType,
     From::Native: Into<i64>,
     To: ArrowPrimitiveType<Native = i64>,
 {
-    checked(array.as_primitive::<From>(), TIME_RANGE, |ticks| ticks.into().checked_mul(factor))
+    checked(array.as_primitive::<From>(), TIME_RANGE, misfits, |ticks| ticks.into().checked_mul(factor))
 }
 
-pub(super) fn date(array: &ArrayRef) -> Result<ArrayRef, Fault> {
+pub(super) fn date(array: &ArrayRef, misfits: &mut Misfits) -> ArrayRef {
     let millis = array.as_primitive::<Date64Type>();
-    if let Some(row) = (0..millis.len()).find(|&i| millis.is_valid(i) && millis.value(i) % MILLIS_A_DAY != 0)
-    {
-        return Err(Fault::value(row, NOT_A_DAY));
-    }
-    let days = checked::<_, Date32Type>(millis, DATE_RANGE, |ms| i32::try_from(ms / MILLIS_A_DAY).ok())?;
-    Ok(Arc::new(days))
+    let in_a_day = |row: &usize| millis.is_valid(*row) && millis.value(*row) % MILLIS_A_DAY != 0;
+    (0..millis.len()).filter(in_a_day).for_each(|row| misfits.add(row, NOT_A_DAY));
+    let days =
+        checked::<_, Date32Type>(millis, DATE_RANGE, misfits, |ms| i32::try_from(ms / MILLIS_A_DAY).ok());
+    Arc::new(days)
 }
 
-pub(super) fn time(array: &ArrayRef) -> Result<ArrayRef, Fault> {
+pub(super) fn time(array: &ArrayRef, misfits: &mut Misfits) -> Result<ArrayRef, Fault> {
     Ok(match array.data_type() {
         DataType::Time32(TimeUnit::Second) => {
-            Arc::new(finer::<Time32SecondType, Time64MicrosecondType>(array, 1_000_000)?)
+            Arc::new(finer::<Time32SecondType, Time64MicrosecondType>(array, 1_000_000, misfits))
         }
         DataType::Time32(TimeUnit::Millisecond) => {
-            Arc::new(finer::<Time32MillisecondType, Time64MicrosecondType>(array, 1_000)?)
+            Arc::new(finer::<Time32MillisecondType, Time64MicrosecondType>(array, 1_000, misfits))
         }
         // Microseconds and nanoseconds are carriers; anything else is for the kernel to refuse.
         _ => exact_cast(array, &DataType::Time64(TimeUnit::Microsecond))?,
@@ -70,7 +81,11 @@ pub(super) fn time(array: &ArrayRef) -> Result<ArrayRef, Fault> {
 }
 
 /// Arrow keeps a timestamp with a zone as an instant, and the zone as a wish for its display: dropping it is exact.
-pub(super) fn timestamp(array: &ArrayRef, carrier: &DataType) -> Result<ArrayRef, Fault> {
+pub(super) fn timestamp(
+    array: &ArrayRef,
+    carrier: &DataType,
+    misfits: &mut Misfits,
+) -> Result<ArrayRef, Fault> {
     let zone = match carrier {
         DataType::Timestamp(_, zone) => zone.clone(),
         _ => None,
@@ -80,10 +95,10 @@ pub(super) fn timestamp(array: &ArrayRef, carrier: &DataType) -> Result<ArrayRef
     }
     Ok(match array.data_type() {
         DataType::Timestamp(TimeUnit::Second, _) => {
-            zoned(finer::<TimestampSecondType, TimestampMicrosecondType>(array, 1_000_000)?, zone)
+            zoned(finer::<TimestampSecondType, TimestampMicrosecondType>(array, 1_000_000, misfits), zone)
         }
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            zoned(finer::<TimestampMillisecondType, TimestampMicrosecondType>(array, 1_000)?, zone)
+            zoned(finer::<TimestampMillisecondType, TimestampMicrosecondType>(array, 1_000, misfits), zone)
         }
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             zoned(array.as_primitive::<TimestampMicrosecondType>().clone(), zone)
@@ -95,13 +110,18 @@ pub(super) fn timestamp(array: &ArrayRef, carrier: &DataType) -> Result<ArrayRef
     })
 }
 
-pub(super) fn decimal(array: &ArrayRef, precision: u8, scale: i8) -> Result<ArrayRef, Fault> {
+pub(super) fn decimal(
+    array: &ArrayRef,
+    precision: u8,
+    scale: i8,
+    misfits: &mut Misfits,
+) -> Result<ArrayRef, Fault> {
     let unscaled: PrimitiveArray<Decimal128Type> = match array.data_type() {
         DataType::Decimal32(..) => array.as_primitive::<Decimal32Type>().unary(i128::from),
         DataType::Decimal64(..) => array.as_primitive::<Decimal64Type>().unary(i128::from),
         // Of 38 digits or fewer by its declaration, which Arrow does not enforce.
         DataType::Decimal256(..) => {
-            checked(array.as_primitive::<Decimal256Type>(), DECIMAL_RANGE, |v| v.to_i128())?
+            checked(array.as_primitive::<Decimal256Type>(), DECIMAL_RANGE, misfits, |v| v.to_i128())
         }
         _ => array.as_primitive::<Decimal128Type>().clone(),
     };

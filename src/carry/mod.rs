@@ -1,8 +1,8 @@
 //! Carrying: batches of whatever Arrow types a source has become batches of the one carrier per logical type.
 //!
 //! A driver upgrade may turn `Utf8` into `Utf8View`, a Parquet file may bring dictionaries, a warehouse may count in
-//! milliseconds: past this module nobody notices. Everything is exact or refused with the column and the row; nothing
-//! wraps, rounds or turns into NULL. What is in its carrier already is passed on without a copy.
+//! milliseconds: past this module nobody notices. Everything is exact or a [`Misfit`] with the column and the row; nothing
+//! wraps, rounds or turns into NULL unnoticed. What is in its carrier already is passed on without a copy.
 //!
 //! NULL keys are not judged here: [`Carrier::schema`] allows NULL in every column, so that a row without a key reaches
 //! the fingerprinting, which counts it, and the policy for null keys, which says what becomes of it.
@@ -17,12 +17,15 @@ mod tests;
 #[cfg(test)]
 mod types_doc;
 
-pub use error::CarryError;
+pub use error::{CarryError, Misfit};
 
 use arrow::{
+    array::{Array, BooleanArray},
+    compute::nullif,
     datatypes::{FieldRef, Schema, SchemaRef},
     record_batch::{RecordBatch, RecordBatchOptions},
 };
+use error::{Fault, Misfits};
 use hydrant_contract::{Column, Shape, ValueType};
 use std::sync::Arc;
 
@@ -35,6 +38,15 @@ pub struct Carrier {
     /// Whether they are in their carriers there.
     is_carried: bool,
     schema: SchemaRef,
+}
+
+/// A batch in carriers.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    /// The rows.
+    pub rows: RecordBatch,
+    /// What has no exact form, column by column, at most one of each column and row.
+    pub misfits: Vec<Misfit>,
 }
 
 impl Carrier {
@@ -61,25 +73,35 @@ impl Carrier {
         Arc::clone(&self.schema)
     }
 
-    /// The same rows in carriers.
+    /// The same rows in carriers, with NULL for every misfit.
     ///
     /// A batch may differ from the schema in encoding only (a dictionary where there was plain text, another unit of
     /// time): names, order and logical types must be the same, or it is an error.
-    pub fn carry(&self, batch: &RecordBatch) -> Result<RecordBatch, CarryError> {
+    pub fn carry(&self, batch: &RecordBatch) -> Result<Carried, CarryError> {
         let as_before = batch.schema_ref() == &self.source
             || (self.is_carried && is_carried(batch.schema_ref(), &self.columns));
         if !as_before {
             check(batch.schema_ref(), &self.columns)?;
         }
-        let columns = self
-            .columns
-            .iter()
-            .zip(batch.columns())
-            .map(|(c, array)| column::carry(array, &c.value).map_err(|fault| fault.into_error(&c.name)))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut misfits = Vec::new();
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for (position, (column, array)) in self.columns.iter().zip(batch.columns()).enumerate() {
+            let fail = |fault: Fault| fault.into_error(&column.name);
+            let mut found = Misfits::default();
+            let mut carried = column::carry(array, &column.value, &mut found).map_err(fail)?;
+            let found = found.of_column(position, &column.name);
+            if !found.is_empty() {
+                let mut is_misfit = vec![false; carried.len()];
+                found.iter().for_each(|misfit| is_misfit[misfit.row] = true);
+                carried = nullif(&carried, &BooleanArray::from(is_misfit)).map_err(|e| fail(e.into()))?;
+                misfits.extend(found);
+            }
+            columns.push(carried);
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(self.schema(), columns, &options)
-            .map_err(|e| CarryError::Column { column: "*".to_owned(), reason: e.to_string() })
+        let rows = RecordBatch::try_new_with_options(self.schema(), columns, &options)
+            .map_err(|e| CarryError::Column { column: "*".to_owned(), reason: e.to_string() })?;
+        Ok(Carried { rows, misfits })
     }
 }
 

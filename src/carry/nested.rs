@@ -5,7 +5,7 @@
 
 use super::{
     column::{carry, gather, plain},
-    error::Fault,
+    error::{Fault, Misfits},
 };
 use arrow::{
     array::{
@@ -19,7 +19,7 @@ use arrow::{
 use hydrant_contract::ValueType;
 use std::{ops::Range, sync::Arc};
 
-pub(super) fn list(array: &ArrayRef, item: &ValueType) -> Result<ArrayRef, Fault> {
+pub(super) fn list(array: &ArrayRef, item: &ValueType, misfits: &mut Misfits) -> Result<ArrayRef, Fault> {
     let (items, ranges) = match array.data_type() {
         DataType::List(_) => offset_list(array.as_list::<i32>()),
         DataType::LargeList(_) => offset_list(array.as_list::<i64>()),
@@ -28,7 +28,7 @@ pub(super) fn list(array: &ArrayRef, item: &ValueType) -> Result<ArrayRef, Fault
         _ => fixed_list(array.as_fixed_size_list()),
     };
     let packed = Packing::of(&ranges, array.nulls())?;
-    let items = carry(&packed.pack(items)?, item).map_err(|f| f.within("item", |i| packed.row(i)))?;
+    let items = part(&packed.pack(items)?, item, "item", misfits, |i| packed.row(i))?;
     let field = Arc::new(item.field("item", true));
     Ok(Arc::new(ListArray::try_new(field, packed.offsets, items, array.nulls().cloned())?))
 }
@@ -40,37 +40,60 @@ pub(super) fn vector(array: &ArrayRef, len: i32) -> Result<ArrayRef, Fault> {
     Ok(Arc::new(FixedSizeListArray::try_new_with_length(field, len, items, nulls, list.len())?))
 }
 
-pub(super) fn structure(array: &ArrayRef, fields: &[(String, ValueType)]) -> Result<ArrayRef, Fault> {
+pub(super) fn structure(
+    array: &ArrayRef,
+    fields: &[(String, ValueType)],
+    misfits: &mut Misfits,
+) -> Result<ArrayRef, Fault> {
     let source = array.as_struct();
     let hidden = source
         .nulls()
         .filter(|nulls| nulls.null_count() > 0)
         .map(|nulls| BooleanArray::new(!nulls.inner(), None));
     let mut parts = Vec::with_capacity(fields.len());
-    for ((name, value), part) in fields.iter().zip(source.columns()) {
+    for ((name, value), array) in fields.iter().zip(source.columns()) {
         let carried = match &hidden {
             // In its carrier already: nothing can fail, so what hides there may stay.
-            Some(hidden) if part.data_type() != &value.carrier() => {
-                plain(part).and_then(|part| carry(&nullif(&part, hidden)?, value))
+            Some(hidden) if array.data_type() != &value.carrier() => {
+                let seen = plain(array).and_then(|array| Ok(nullif(&array, hidden)?));
+                part(&seen.map_err(|f| f.within(name))?, value, name, misfits, |row| row)
             }
-            _ => carry(part, value),
+            _ => part(array, value, name, misfits, |row| row),
         };
-        parts.push(carried.map_err(|f| f.within(name, |row| row))?);
+        parts.push(carried?);
     }
     let fields = fields.iter().map(|(name, value)| value.field(name, true)).collect();
     Ok(Arc::new(StructArray::try_new_with_length(fields, parts, source.nulls().cloned(), source.len())?))
 }
 
-pub(super) fn map(array: &ArrayRef, key: &ValueType, value: &ValueType) -> Result<ArrayRef, Fault> {
+pub(super) fn map(
+    array: &ArrayRef,
+    key: &ValueType,
+    value: &ValueType,
+    misfits: &mut Misfits,
+) -> Result<ArrayRef, Fault> {
     let source = array.as_map();
     let packed = Packing::of(&ranges(source.offsets()), source.nulls())?;
-    let keys = carry(&packed.pack(source.keys())?, key).map_err(|f| f.within("key", |i| packed.row(i)))?;
-    let values =
-        carry(&packed.pack(source.values())?, value).map_err(|f| f.within("value", |i| packed.row(i)))?;
+    let keys = part(&packed.pack(source.keys())?, key, "key", misfits, |i| packed.row(i))?;
+    let values = part(&packed.pack(source.values())?, value, "value", misfits, |i| packed.row(i))?;
     let fields = [key.field("key", false), value.field("value", true)].into_iter().collect();
     let entries = StructArray::try_new(fields, vec![keys, values], None)?;
     let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
     Ok(Arc::new(MapArray::try_new(field, packed.offsets, entries, source.nulls().cloned(), false)?))
+}
+
+/// One part of nested values, carried; `row` turns its rows into those of the whole.
+fn part(
+    array: &ArrayRef,
+    value: &ValueType,
+    name: &str,
+    misfits: &mut Misfits,
+    row: impl Fn(usize) -> usize,
+) -> Result<ArrayRef, Fault> {
+    let mut inner = Misfits::default();
+    let carried = carry(array, value, &mut inner).map_err(|fault| fault.within(name))?;
+    misfits.within(name, inner, row);
+    Ok(carried)
 }
 
 /// Where in the items each list stands.

@@ -1,6 +1,6 @@
 //! What is carried exactly, what is refused, and where the refusal points.
 
-use super::{Carrier, CarryError};
+use super::{Carried, Carrier, CarryError};
 use arrow::{array::*, buffer::*, datatypes::*, record_batch::RecordBatch};
 use hydrant_contract::Shape;
 use std::sync::Arc;
@@ -23,14 +23,25 @@ fn carrier(batch: &RecordBatch) -> Carrier {
 
 fn carried(array: ArrayRef) -> Result<ArrayRef, CarryError> {
     let batch = batch(array);
-    Ok(carrier(&batch).carry(&batch)?.column(1).clone())
+    let carried = carrier(&batch).carry(&batch)?;
+    assert_eq!(carried.misfits, []);
+    Ok(carried.rows.column(1).clone())
 }
 
+/// Path, row and reason of the only value that is refused; NULL must stand in its place.
 fn refused(array: ArrayRef) -> (String, usize, &'static str) {
-    match carried(array).unwrap_err() {
-        CarryError::Value { column, row, reason } => (column, row, reason),
-        other => panic!("{other}"),
-    }
+    let mut all = all_refused(array);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+fn all_refused(array: ArrayRef) -> Vec<(String, usize, &'static str)> {
+    let nulls = array.null_count();
+    let batch = batch(array);
+    let Carried { rows, misfits } = carrier(&batch).carry(&batch).unwrap();
+    assert!(misfits.iter().all(|misfit| misfit.column == 1 && rows.column(1).is_null(misfit.row)));
+    assert_eq!(rows.column(1).null_count(), nulls + misfits.len(), "all other values are carried");
+    misfits.into_iter().map(|misfit| (misfit.path, misfit.row, misfit.reason)).collect()
 }
 
 #[test]
@@ -57,7 +68,7 @@ fn the_key_is_nullable_in_what_is_carried_and_extension_types_keep_their_names()
     let schema = carrier(&batch).schema();
     assert_eq!(schema.field(0), &Field::new("id", DataType::Int64, true));
     assert_eq!(schema.field(1), &uuid);
-    assert_eq!(carrier(&batch).carry(&batch).unwrap().schema(), schema);
+    assert_eq!(carrier(&batch).carry(&batch).unwrap().rows.schema(), schema);
 }
 
 /// The id is a 32-bit integer, and one of 64 bits is its carrier: rows of an earlier export come like that.
@@ -119,6 +130,33 @@ fn a_refusal_inside_nested_values_names_the_path_and_the_row_of_the_table() {
 }
 
 #[test]
+fn every_value_that_cannot_be_carried_is_found_and_all_others_are_carried() {
+    let bad = i64::MAX;
+    let seconds = TimestampSecondArray::from(vec![Some(bad), Some(1), None, Some(bad), Some(2)]);
+    let rows: Vec<_> = all_refused(Arc::new(seconds.clone())).into_iter().map(|(_, row, _)| row).collect();
+    assert_eq!(rows, [0, 3]);
+    let batch = batch(Arc::new(seconds));
+    let carried = carrier(&batch).carry(&batch).unwrap();
+    let carried = carried.rows.column(1).as_primitive::<TimestampMicrosecondType>().clone();
+    assert_eq!(
+        carried,
+        TimestampMicrosecondArray::from(vec![None, Some(1_000_000), None, None, Some(2_000_000)])
+    );
+
+    // A key of a map cannot be NULL, but a map with such a key can.
+    let keys = TimestampSecondArray::from(vec![1, bad, bad, 4]);
+    let values = Int32Array::from(vec![1, 2, 3, 4]);
+    let entries = StructArray::from(vec![
+        (Arc::new(Field::new("key", keys.data_type().clone(), false)), Arc::new(keys) as ArrayRef),
+        (Arc::new(Field::new("value", DataType::Int32, true)), Arc::new(values) as ArrayRef),
+    ]);
+    let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
+    let maps = MapArray::new(field, OffsetBuffer::from_lengths([1, 2, 0, 1]), entries, None, false);
+    let found = all_refused(Arc::new(maps));
+    assert_eq!(found.iter().map(|(path, row, _)| (path.as_str(), *row)).collect::<Vec<_>>(), [("v.key", 1)]);
+}
+
+#[test]
 fn values_that_hide_under_null_are_never_judged() {
     let bad = || Arc::new(TimestampSecondArray::from(vec![7, i64::MAX])) as ArrayRef;
     let field = Arc::new(Field::new("item", bad().data_type().clone(), true));
@@ -145,7 +183,7 @@ fn a_batch_may_change_its_encoding_but_not_its_columns() {
     let plain = batch(Arc::new(StringArray::from(vec!["a"])));
     let carrier = carrier(&plain);
     let view = batch(Arc::new(StringViewArray::from(vec!["b"])));
-    assert_eq!(carrier.carry(&view).unwrap().column(1).as_string::<i32>().value(0), "b");
+    assert_eq!(carrier.carry(&view).unwrap().rows.column(1).as_string::<i32>().value(0), "b");
 
     let bytes = batch(Arc::new(BinaryArray::from(vec![&b"a"[..]])));
     let error = carrier.carry(&bytes).unwrap_err();

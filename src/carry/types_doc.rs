@@ -165,7 +165,7 @@ fn carried_as(field: &Field) -> DataType {
     let shape = Shape::of(&schema, vec!["id".into()]).unwrap();
     let ids: ArrayRef = Arc::new(Int8Array::from(vec![1, 2]));
     let rows = RecordBatch::try_new(schema.clone(), vec![ids, new_null_array(field.data_type(), 2)]).unwrap();
-    let carried = Carrier::new(&schema, &shape).unwrap().carry(&rows).unwrap();
+    let carried = Carrier::new(&schema, &shape).unwrap().carry(&rows).unwrap().rows;
     assert_eq!(carried.column(1).logical_null_count(), 2);
     carried.column(1).data_type().clone()
 }

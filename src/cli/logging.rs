@@ -10,7 +10,9 @@ pub(super) fn start(verbose: u8, output: Output, progress: &Progress) {
         (0, true) => "warn",
         (0, false) => "warn,hydrant=info",
         (1, _) => "warn,hydrant=debug",
-        _ => "debug",
+        // The driver logs the parameters of its statements and the notices of triggers: values of rows, which must not
+        // be in a log.
+        _ => "debug,tokio_postgres::query=info,tokio_postgres::connection=warn",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());

@@ -9,9 +9,11 @@ mod findings;
 mod gc;
 mod init;
 mod logging;
+mod mended;
 mod output;
 mod plan;
 mod progress;
+mod rejects;
 mod rollback;
 mod run;
 mod schema;
@@ -87,6 +89,8 @@ enum Command {
     Abandon(abandon::Abandon),
     /// Remove from the store what nothing needs any more; every run does that too.
     Gc(gc::Gc),
+    /// Show the rows that the last run could not write, or send them once more.
+    Rejects(rejects::Rejects),
     /// Print the JSON Schema of the configuration, for editors.
     Schema(schema::Schema),
     /// Print shell completions.
@@ -123,6 +127,7 @@ pub async fn execute(cli: Cli, stop: CancellationToken) -> Exit {
         Command::Rollback(command) => command.execute(&global, stop, progress).await,
         Command::Abandon(command) => command.execute(&global, stop, progress).await,
         Command::Gc(command) => command.execute(&global, stop, progress).await,
+        Command::Rejects(command) => command.execute(&global, stop, progress).await,
     };
     done.unwrap_or_else(|problem| problem.show(global.output))
 }

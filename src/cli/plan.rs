@@ -1,7 +1,7 @@
 //! `hydrant plan`
 
 use super::{
-    Exit, Global, Problem, Syncs, env, findings,
+    Exit, Global, Problem, Syncs, env, findings, mended,
     output::{self, BOLD, DIM, GOOD, Output, WARN, count},
     progress::Progress,
     registry,
@@ -88,9 +88,10 @@ pub(super) fn text(plan: &PlanReport, command: &str) {
         count(c.unchanged),
     );
     findings::show_for(command, &plan.sync, c, &plan.findings, true);
+    mended::show(&plan.sync, &plan.mended, true);
     if c.rejected > 0 {
         anstream::println!(
-            "  {WARN}{} rows have NULL in their key and would be rejected{WARN:#}",
+            "  {WARN}{} rows have NULL in their key, or a value that nothing can carry, and would be rejected{WARN:#}",
             count(c.rejected)
         );
     }

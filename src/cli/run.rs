@@ -1,7 +1,7 @@
 //! `hydrant run`
 
 use super::{
-    Exit, Global, Problem, Syncs, env, findings,
+    Exit, Global, Problem, Syncs, env, findings, mended,
     output::{self, BOLD, GOOD, Output, WARN, count},
     progress::Progress,
     registry,
@@ -180,6 +180,7 @@ pub(super) fn notes(report: &RunReport, command: &str) {
         notes(earlier, &format!("run {sync}"));
     }
     findings::show_for(command, sync, &report.counts, &report.findings, false);
+    mended::show(sync, &report.mended, false);
     if report.counts.rejected > 0 {
         let rejected = count(report.counts.rejected);
         anstream::println!(

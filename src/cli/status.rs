@@ -1,7 +1,7 @@
 //! `hydrant status`
 
 use super::{
-    Exit, Global, Problem, Syncs, findings,
+    Exit, Global, Problem, Syncs, findings, mended,
     output::{self, BAD, DIM, Output, WARN, count},
     registry,
 };
@@ -96,10 +96,11 @@ fn text(reports: &[StatusReport], now: DateTime<Utc>) {
         }
         if let Some(published) = &report.published {
             findings::show(sync, &published.counts, &published.findings, false);
+            mended::show(sync, &published.mended, false);
             if published.counts.rejected > 0 {
                 let rejected = count(published.counts.rejected);
                 anstream::println!(
-                    "{WARN}{sync}: {rejected} rows rejected{WARN:#} {DIM}(tried again in the next run){DIM:#}"
+                    "{WARN}{sync}: {rejected} rows rejected{WARN:#} {DIM}(tried again in the next run; see them: hydrant rejects {sync}){DIM:#}"
                 );
             }
         }

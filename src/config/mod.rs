@@ -19,6 +19,7 @@ mod tree;
 mod value;
 
 pub use error::{ConfigError, ConfigErrors};
+pub(crate) use suggest::closest;
 
 use crate::{secret::Secret, sync::SyncSpec};
 use reader::{Read, Reader};

@@ -3,7 +3,7 @@
 use strsim::{damerau_levenshtein, jaro_winkler};
 
 /// The known word that `typed` is probably a slip of.
-pub(super) fn closest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn closest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
     let lower = typed.to_lowercase();
     known
         .iter()

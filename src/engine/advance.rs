@@ -8,15 +8,18 @@ use super::{
     drift::drift,
     export::{Destination, Exported, export},
     origin::{Opened, Origin},
-    place, table_spec,
+    place,
+    screen::{Screen, mender},
+    table_spec,
 };
 use crate::{
     apply::Job,
     fingerprint::Scheme,
     guard::{Figures, Finding, Hold, Rule, Then, judge},
+    mend::Mender,
     point::Point,
     spill::Fingerprinted,
-    store::{Commit, FORMAT, History, Kind, LeaseError, Published, RejectRecord, Sealed, StoreError},
+    store::{Commit, FORMAT, History, Kind, LeaseError, Published, RejectRecord, Sealed, Since, StoreError},
 };
 use hydrant_contract::{Checkpoint, Shape, TableSpec};
 use std::sync::Arc;
@@ -41,15 +44,19 @@ impl Held<'_> {
     async fn new_run(&mut self, origin: Origin) -> Result<RunReport, Failure> {
         self.enter(Step::Inspect);
         let history = History::load(&self.env.store).await?;
-        let Opened { rows, shape, as_of } = origin.open(self, &history).await?;
+        let Opened { rows, shape, as_of, earlier } = origin.open(self, &history).await?;
         refuse_reserved(&rows.schema, &self.sync.deletes)?;
         let spec = table_spec(self.sync, shape);
         let scheme = Scheme::of(&spec.shape);
         same_place_and_key(self.sync, &history, &spec, &scheme)?;
-        let absent = self.inspect(&spec).await?;
+        let (absent, limits) = self.inspect_limits(&spec).await?;
         if absent && matches!(origin, Origin::Table(_)) {
             return Err(Failure::NothingToAdopt { table: place(&self.sync.target, &spec) });
         }
+        let mender = match origin.mends() {
+            true => mender(self.sync, &spec.shape, &limits)?,
+            false => Mender::default(),
+        };
         let checkpoint = self.claim().await?;
         self.reached(Point::Claimed);
         // Only from here on does nobody else write: what a late holder sealed before the claim would be missed. And where a
@@ -66,12 +73,15 @@ impl Held<'_> {
         let run = self.epoch();
         let names = self.env.store.names().run(run);
         let to = Destination { store: &self.env.store, names: names.clone() };
-        let exported = export(self.env, self.sync, rows, &spec.shape, to, &self.keeper.lost);
+        let screen = Screen::new(&rows.schema, &spec.shape, mender, &self.sync.redact, earlier)?;
+        let exported = export(self.env, self.sync, rows, screen, &spec.shape, to, &self.keeper.lost);
         let exported = self.unless_stopped(exported).await?;
-        let Exported { export, fingerprints, null_keys } = exported;
-        if !null_keys.is_empty() {
-            let path = names.null_keys();
-            let bytes = RejectRecord::encode(&null_keys).map_err(|e| StoreError::corrupt(&path, e))?;
+        let Exported { export, fingerprints, mut refused, mended } = exported;
+        if !refused.is_empty() {
+            let base = history.published.as_ref().map(|(sealed, _)| sealed.run);
+            Since::new(&self.env.store, run, base).note(&mut refused).await?;
+            let path = names.refused();
+            let bytes = RejectRecord::encode(&refused).map_err(|e| StoreError::corrupt(&path, e))?;
             self.env.store.put(&path, bytes).await?;
         }
         self.reached(Point::Exported);
@@ -105,17 +115,18 @@ impl Held<'_> {
             columns_before,
             withheld: None,
             resend: self.options.resend,
-            null_keys: null_keys.len() as u64,
+            refused: refused.len() as u64,
+            mended,
         };
         self.may_be_sealed = true;
         self.reached(Point::Sealing);
         self.env.store.create(&self.env.store.names().manifest(run, Commit::Sealed), &sealed).await?;
         self.reached(Point::Sealed);
         self.enter(Step::Apply);
-        let ceiling = self.sync.rejects.of(sealed.export.rows()).saturating_sub(sealed.null_keys);
+        let ceiling = self.sync.rejects.of(sealed.export.rows()).saturating_sub(sealed.refused);
         let mut report = self.apply_and_publish(&sealed, None, absent, ceiling).await?;
         let room = 10_usize.saturating_sub(report.rejects.len());
-        report.rejects.extend(null_keys.into_iter().take(room));
+        report.rejects.extend(refused.into_iter().take(room));
         Ok(report)
     }
 
@@ -150,6 +161,7 @@ impl Held<'_> {
             fingerprints: Arc::new(fingerprints),
             shape: &spec.shape,
             duplicate_keys: self.sync.duplicate_keys,
+            redact: &self.sync.redact,
             wants_deletes: wants_deletes(spec),
             hold,
             scope: origin.scope(then.as_ref()),
@@ -239,6 +251,7 @@ impl Held<'_> {
             target: self.target.as_ref(),
             epoch: self.epoch(),
             reject_ceiling,
+            redact: &self.sync.redact,
             stop: &self.env.stop,
             lease_lost: &self.keeper.lost,
             progress: &progress,
@@ -278,6 +291,7 @@ impl Held<'_> {
             table: place(&sealed.target, &sealed.spec),
             counts: Counts::of(sealed, Some(&published)),
             findings: sealed.findings.clone(),
+            mended: sealed.mended.clone(),
             rejects: outcome.samples,
             batches: outcome.paths,
             seconds: self.seconds(),

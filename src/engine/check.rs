@@ -3,7 +3,9 @@
 use super::{
     CheckReport, Env, Failure, RunError, Step,
     agreement::{not_published, refuse_reserved, same_place_and_key},
-    place, table_spec,
+    place,
+    screen::mender,
+    table_spec,
 };
 use crate::{fingerprint::Scheme, store::History, sync::SyncSpec};
 use hydrant_contract::{Inspection, Shape};
@@ -25,14 +27,15 @@ async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckR
     same_place_and_key(sync, history, &spec, &Scheme::of(&spec.shape))?;
     let server = env.target.probe().await?;
     let table = place(&sync.target, &spec);
-    let ddl = match env.target.inspect(&spec).await? {
-        Inspection::Absent { statements, .. } => {
+    let (ddl, limits) = match env.target.inspect(&spec).await? {
+        Inspection::Absent { statements, limits } => {
             not_published(history)?;
-            statements
+            (statements, limits)
         }
-        Inspection::Present { mismatches, .. } if mismatches.is_empty() => Vec::new(),
+        Inspection::Present { mismatches, limits } if mismatches.is_empty() => (Vec::new(), limits),
         Inspection::Present { mismatches, .. } => return Err(Failure::TableDiffers { table, mismatches }),
     };
+    mender(sync, &spec.shape, &limits)?;
     let columns = spec.shape.columns().iter().map(|c| (c.name.clone(), c.value.to_string())).collect();
     let target = format!("{} at {}", server.product, server.place);
     Ok(CheckReport { sync: sync.name.clone(), target, table, columns, ddl })

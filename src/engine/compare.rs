@@ -9,7 +9,7 @@ use super::{
     export::{NAMED, in_background},
 };
 use crate::{
-    apply::exceptions::key_text,
+    apply::shown::key_text,
     diff::{self, BucketDiff, New, Old, Rules, diff},
     guard::Hold,
     spill::{Fingerprinted, NewBucket},
@@ -17,7 +17,7 @@ use crate::{
         Bucket, Changes, Codec, Index, Part, RunNames, StoreError, SyncStore, bounds, bucket_count, encode,
         fingerprint_batch,
     },
-    sync::DuplicateKeys,
+    sync::{DuplicateKeys, Redact},
 };
 use arrow::array::RecordBatch;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -56,6 +56,8 @@ pub(super) struct Compare<'a> {
     pub(super) fingerprints: Arc<Fingerprinted>,
     pub(super) shape: &'a Shape,
     pub(super) duplicate_keys: DuplicateKeys,
+    /// The columns whose values are not shown.
+    pub(super) redact: &'a Redact,
     /// Whether rows that left the query matter to this sync.
     pub(super) wants_deletes: bool,
     /// Kinds of changes that are held back.
@@ -239,7 +241,8 @@ impl Compare<'_> {
             found.updates |= updates;
             if self.duplicate_keys == DuplicateKeys::Error {
                 for at in &result.duplicates {
-                    found.duplicates.push((after.positions[*at], key_text(&after.keys, *at, self.shape)));
+                    let key = key_text(&after.keys, *at, self.shape, self.redact);
+                    found.duplicates.push((after.positions[*at], key));
                 }
                 found.duplicates.sort();
                 found.duplicates.truncate(NAMED);

@@ -209,6 +209,12 @@ pub enum Failure {
         "this sync does not delete rows that its query does not have: they are deleted only in mode `mirror`, and not with `deletes: ignore`"
     )]
     KeepsOthers,
+    /// What the sync says of columns cannot be.
+    #[error("the sync's settings do not fit its columns:{}", .problems.iter().map(|p| format!("\n  - {p}")).collect::<String>())]
+    Policies {
+        /// Everything that is wrong.
+        problems: Vec<String>,
+    },
     /// There is no run to start from.
     #[error("no run of this sync is published yet")]
     NothingPublished,
@@ -334,6 +340,7 @@ impl Failure {
             | Self::Unfinished { .. }
             | Self::RunFirst { .. }
             | Self::KeepsOthers
+            | Self::Policies { .. }
             | Self::NothingPublished => FailureKind::Wrong,
             Self::Stopped => FailureKind::Stopped,
             Self::Guard { .. } => FailureKind::Guard,
@@ -438,6 +445,7 @@ impl Failure {
             Self::Unfinished { .. } => "finish it first: `hydrant run SYNC`",
             Self::RunFirst { .. } => "run it first, which sends every row: `hydrant run SYNC`",
             Self::KeepsOthers => "leave out `--delete-extra`",
+            Self::Policies { .. } => "mend `refused` or `redact` of the sync; nothing was written",
             Self::NothingPublished => "run it first: `hydrant run SYNC`",
             Self::Stopped => "the next run goes on from here",
         }

@@ -1,10 +1,13 @@
 //! Export and fingerprint: the model's rows become Parquet in the store, and are hashed while they pass.
 
-use super::{Env, Failure, Observer};
+use super::{
+    Env, Failure, Observer,
+    screen::{Screen, Screened},
+};
 use crate::{
-    apply::exceptions::key_text,
-    carry::{Carrier, CarryError},
-    fingerprint::{Fingerprinter, Fingerprints},
+    apply::shown::key_text,
+    fingerprint::{Fingerprinter, Fingerprints, UNKNOWN_ROW},
+    mend::Mended,
     point::Point,
     source::{Rows, SourceError, SourceErrorKind},
     spill::{Fingerprinted, Spill, sliced_bytes},
@@ -27,8 +30,8 @@ const PART_ROWS: usize = 131_072;
 const PART_BYTES: usize = 32 << 20;
 /// Parts that are encoded or uploaded at the same time.
 const PARTS_AT_ONCE: usize = 2;
-/// Rows without a key that are kept as rejects; with more the run fails, whatever its ceiling: they are held in memory.
-const NULL_KEYS_MAX: usize = 100_000;
+/// Rows that are refused in an export; with more the run fails, whatever its ceiling: they are held in memory.
+const REFUSED_MAX: usize = 100_000;
 /// Examples that an error names.
 pub(super) const NAMED: usize = 10;
 
@@ -36,8 +39,10 @@ pub(super) const NAMED: usize = 10;
 pub(super) struct Exported {
     pub(super) export: Export,
     pub(super) fingerprints: Fingerprinted,
-    /// Rows that were rejected for a NULL in their key.
-    pub(super) null_keys: Vec<RejectRecord>,
+    /// Rows that were refused, in their order.
+    pub(super) refused: Vec<RejectRecord>,
+    /// Values that are not the source's.
+    pub(super) mended: Mended,
 }
 
 /// Where an export goes.
@@ -50,22 +55,24 @@ pub(super) async fn export(
     env: &Env,
     sync: &SyncSpec,
     rows: Rows,
+    mut screen: Screen<'_>,
     shape: &Shape,
     to: Destination<'_>,
     lost: &tokio_util::sync::CancellationToken,
 ) -> Result<Exported, Failure> {
-    let carrier = Carrier::new(&rows.schema, shape)?;
     let mut prints = Prints {
         fingerprinter: Fingerprinter::new(shape),
         spill: Spill::new(shape.key_schema(), env.memory_bytes, &env.scratch),
         shape,
-        policy: sync.null_keys,
+        sync,
         seen: 0,
-        null_count: 0,
-        null_keys: Vec::new(),
+        refused_count: 0,
+        refused: Vec::new(),
+        keyless_count: 0,
+        keyless: Vec::new(),
     };
     let (observer, name) = (env.observer.clone(), sync.name.clone());
-    let mut parts = Parts::new(to, carrier.schema(), Told { observer, sync: name });
+    let mut parts = Parts::new(to, screen.schema(), Told { observer, sync: name });
     // The source works ahead in a task of its own, so that reading, hashing and writing overlap.
     let (send, mut receive) = tokio::sync::mpsc::channel(2);
     let reader = tokio::spawn(async move {
@@ -84,9 +91,9 @@ pub(super) async fn export(
         () = lost.cancelled() => return Err(Failure::Lease(crate::store::LeaseError::Lost(0))),
         batch = receive.recv() => batch,
     } {
-        let batch = carrier.carry(&batch?).map_err(|error| within_the_export(error, prints.seen))?;
-        prints.add(&batch)?;
-        parts.add(batch).await?;
+        let screened = screen.pass(&batch?)?;
+        prints.add(&screened)?;
+        parts.add(screened.rows).await?;
         env.observer.exported(&sync.name, prints.seen);
     }
     // The stream has ended, but it is complete only if the reader came to its end too: a reader that panicked must not
@@ -96,32 +103,14 @@ pub(super) async fn export(
         message: format!("reading the source stopped in the middle: {error}"),
         position: None,
     })?;
-    let ceiling = sync.rejects.of(prints.seen).min(NULL_KEYS_MAX as u64);
-    if prints.null_count > 0 && sync.null_keys == NullKeys::Error {
-        let rows = prints
-            .null_keys
-            .iter()
-            .map(|r| format!("row {} {}", r.position.unwrap_or_default() + 1, r.key))
-            .collect();
-        return Err(Failure::NullKeys { count: prints.null_count, rows });
-    }
-    if prints.null_count > ceiling {
-        let first =
-            prints.null_keys.first().map_or_else(String::new, |r| format!("{} ({})", r.reason, r.key));
-        return Err(Failure::TooManyRejects { rejected: prints.null_count, ceiling, first });
-    }
+    prints.judge()?;
     let export = parts.finish().await?;
-    Ok(Exported { export, fingerprints: prints.spill.finish()?, null_keys: prints.null_keys })
-}
-
-/// The export's row, where the error counts within its batch.
-fn within_the_export(error: CarryError, before: u64) -> CarryError {
-    match error {
-        CarryError::Value { column, row, reason } => {
-            CarryError::Value { column, row: row + usize::try_from(before).unwrap_or(usize::MAX), reason }
-        }
-        other => other,
-    }
+    Ok(Exported {
+        export,
+        fingerprints: prints.spill.finish()?,
+        refused: prints.refused,
+        mended: screen.mended,
+    })
 }
 
 struct AbortOnDrop(tokio::task::AbortHandle);
@@ -137,46 +126,36 @@ struct Prints<'a> {
     fingerprinter: Fingerprinter,
     spill: Spill,
     shape: &'a Shape,
-    policy: NullKeys,
+    sync: &'a SyncSpec,
     seen: u64,
-    null_count: u64,
-    null_keys: Vec<RejectRecord>,
+    refused_count: u64,
+    refused: Vec<RejectRecord>,
+    /// Rows whose NULL key fails the run, and the first of them in words.
+    keyless_count: u64,
+    keyless: Vec<String>,
 }
 
 impl Prints<'_> {
-    fn add(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
+    fn add(&mut self, screened: &Screened) -> Result<(), Failure> {
+        let Screened { rows: batch, refused } = screened;
         let mut prints = Fingerprints::default();
-        self.fingerprinter
-            .hash(batch, &mut prints)
-            .map_err(|e| StoreError::Scratch { place: "memory".into(), message: e.to_string() })?;
+        self.fingerprinter.hash(batch, &mut prints).map_err(StoreError::memory)?;
         let first = self.seen;
         self.seen += batch.num_rows() as u64;
-        let arrow = |e: arrow::error::ArrowError| StoreError::Scratch {
-            place: "memory".into(),
-            message: e.to_string(),
-        };
-        let keys = batch.project(&self.shape.key_positions()).map_err(arrow)?;
+        let keys = batch.project(&self.shape.key_positions()).map_err(StoreError::memory)?;
+        for (row, record) in refused {
+            let has_key = u32::try_from(*row).is_ok_and(|row| prints.null_keys.binary_search(&row).is_err());
+            // It is there and stays there, whatever it holds.
+            prints.rows[*row] = UNKNOWN_ROW;
+            self.refuse(RejectRecord { hash: has_key.then(|| prints.keys[*row]), ..record.clone() });
+        }
         if prints.null_keys.is_empty() {
-            let keys =
-                RecordBatch::try_new(self.shape.key_schema(), keys.columns().to_vec()).map_err(arrow)?;
+            let keys = RecordBatch::try_new(self.shape.key_schema(), keys.columns().to_vec())
+                .map_err(StoreError::memory)?;
             return Ok(self.spill.push(&prints.keys, &prints.rows, first..self.seen, keys)?);
         }
-        for row in &prints.null_keys {
-            self.null_count += 1;
-            // All of them are kept where they become rejects (up to the ceiling, which is checked at the end), otherwise
-            // only those that the error names.
-            let kept = if self.policy == NullKeys::Error { NAMED } else { NULL_KEYS_MAX };
-            if self.null_keys.len() >= kept {
-                continue;
-            }
-            self.null_keys.push(RejectRecord {
-                hash: None,
-                key: key_text(batch, *row as usize, self.shape),
-                position: Some(first + u64::from(*row)),
-                column: None,
-                reason: "a key column is NULL".to_owned(),
-                may_settle: false,
-            });
+        for row in prints.null_keys.iter().filter(|row| !refused.contains_key(&(**row as usize))) {
+            self.null_key(batch, *row as usize, first + u64::from(*row));
         }
         let good: Vec<u32> =
             (0..batch.num_rows() as u32).filter(|row| prints.null_keys.binary_search(row).is_err()).collect();
@@ -184,9 +163,52 @@ impl Prints<'_> {
         let hashes: Vec<u128> = good.iter().map(|row| prints.keys[pick(row)]).collect();
         let rows: Vec<u64> = good.iter().map(|row| prints.rows[pick(row)]).collect();
         let positions: Vec<u64> = good.iter().map(|row| first + u64::from(*row)).collect();
-        let keys = take_record_batch(&keys, &UInt32Array::from(good)).map_err(arrow)?;
-        let keys = RecordBatch::try_new(self.shape.key_schema(), keys.columns().to_vec()).map_err(arrow)?;
+        let keys = take_record_batch(&keys, &UInt32Array::from(good)).map_err(StoreError::memory)?;
+        let keys = RecordBatch::try_new(self.shape.key_schema(), keys.columns().to_vec())
+            .map_err(StoreError::memory)?;
         Ok(self.spill.push(&hashes, &rows, positions, keys)?)
+    }
+
+    fn null_key(&mut self, batch: &RecordBatch, row: usize, position: u64) {
+        let key = key_text(batch, row, self.shape, &self.sync.redact);
+        match self.sync.null_keys {
+            NullKeys::Error => {
+                self.keyless_count += 1;
+                if self.keyless.len() < NAMED {
+                    self.keyless.push(format!("row {} {key}", position + 1));
+                }
+            }
+            NullKeys::Reject => self.refuse(RejectRecord {
+                key,
+                position: Some(position),
+                reason: "a key column is NULL".to_owned(),
+                ..RejectRecord::default()
+            }),
+        }
+    }
+
+    fn refuse(&mut self, record: RejectRecord) {
+        self.refused_count += 1;
+        // With more than these the run fails.
+        if self.refused.len() < REFUSED_MAX {
+            self.refused.push(record);
+        }
+    }
+
+    /// A failure if there are too many rows that cannot be sent.
+    fn judge(&mut self) -> Result<(), Failure> {
+        if self.keyless_count > 0 {
+            let rows = std::mem::take(&mut self.keyless);
+            return Err(Failure::NullKeys { count: self.keyless_count, rows });
+        }
+        let ceiling = self.sync.rejects.of(self.seen).min(REFUSED_MAX as u64);
+        if self.refused_count > ceiling {
+            let first = self.refused.first().map_or_else(String::new, RejectRecord::in_words);
+            return Err(Failure::TooManyRejects { rejected: self.refused_count, ceiling, first });
+        }
+        // The batches' own order is by cause.
+        self.refused.sort_by_key(|record| record.position);
+        Ok(())
     }
 }
 

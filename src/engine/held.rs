@@ -7,7 +7,7 @@ use crate::{
     store::{History, Lease, LeaseError, StoreError},
     sync::SyncSpec,
 };
-use hydrant_contract::{Checkpoint, ErrorKind, Inspection, TableSpec, Target};
+use hydrant_contract::{Checkpoint, ErrorKind, Inspection, Limits, TableSpec, Target};
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 /// A sync whose lease is held.
@@ -84,11 +84,16 @@ impl<'a> Held<'a> {
 
     /// Whether the table is absent; a table that does not fit is a failure.
     pub(super) async fn inspect(&self, spec: &TableSpec) -> Result<bool, Failure> {
+        Ok(self.inspect_limits(spec).await?.0)
+    }
+
+    /// The same, with what the columns hold.
+    pub(super) async fn inspect_limits(&self, spec: &TableSpec) -> Result<(bool, Vec<Limits>), Failure> {
         let inspection = self.target.inspect(spec).await?;
         self.reached(Point::Inspected);
         match inspection {
-            Inspection::Absent { .. } => Ok(true),
-            Inspection::Present { mismatches, .. } if mismatches.is_empty() => Ok(false),
+            Inspection::Absent { limits, .. } => Ok((true, limits)),
+            Inspection::Present { mismatches, limits } if mismatches.is_empty() => Ok((false, limits)),
             Inspection::Present { mismatches, .. } => {
                 Err(Failure::TableDiffers { table: place(&self.sync.target, spec), mismatches })
             }

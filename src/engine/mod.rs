@@ -22,10 +22,13 @@ mod keeper;
 mod observer;
 mod origin;
 mod plan;
+mod rejects;
 mod report;
+mod retry;
 mod rollback;
 mod run;
 mod scan;
+mod screen;
 mod status;
 mod verify;
 
@@ -36,10 +39,12 @@ pub use error::{Failure, FailureKind, RunError, Step};
 pub use gc::{CollectedRun, GcReport, Reason, gc};
 pub use observer::{Observer, Unobserved};
 pub use plan::{plan, plan_rollback};
+pub use rejects::rejects;
 pub use report::{
     BackTo, ChangeKind, CheckReport, ColumnChange, Counts, FailedAttempt, PlanReport, PublishedStatus,
-    RunReport, Sample, StatusReport,
+    RejectsReport, RunReport, Sample, StatusReport,
 };
+pub use retry::retry;
 pub use rollback::rollback;
 pub use run::run;
 pub use scan::Pace;

@@ -6,6 +6,8 @@ use super::{
     agreement::still_the_same,
     base::{Base, BaseBuilder},
     compare::Scope,
+    drift::drift,
+    screen::Earlier,
 };
 use crate::{
     apply::pick_all,
@@ -52,6 +54,8 @@ pub(super) struct Opened {
     pub(super) shape: Shape,
     /// As of when they are.
     pub(super) as_of: DateTime<Utc>,
+    /// What the export that they are from has to say of them.
+    pub(super) earlier: Earlier,
 }
 
 impl Origin {
@@ -72,19 +76,29 @@ impl Origin {
         }
     }
 
+    /// Whether values that the target's columns cannot hold are made to fit. What an earlier run published fitted then, and
+    /// what is read from the table does.
+    pub(super) fn mends(&self) -> bool {
+        match self {
+            Self::Query | Self::Last { .. } => true,
+            Self::Earlier(_) | Self::Table(_) => false,
+        }
+    }
+
     pub(super) async fn open(&self, held: &Held<'_>, history: &History) -> Result<Opened, Failure> {
         match self {
             Self::Query => queried(held.env, held.sync).await,
             Self::Last { .. } => {
                 let last = still_the_same(held.sync, history)?;
-                Ok(stored(held.env, last))
+                same_columns(held, last).await?;
+                stored(held.env, last).await
             }
-            Self::Earlier(earlier) => Ok(stored(held.env, &earlier.0)),
+            Self::Earlier(earlier) => stored(held.env, &earlier.0).await,
             Self::Table(adopted) => {
                 let as_of = held.env.clock.now();
                 let key = held.sync.key.clone();
                 let shape = Shape::of(held.env.source.describe(&held.sync.model).await?.as_ref(), key)?;
-                Ok(Opened { rows: adopted.rows(held, &shape), shape, as_of })
+                Ok(Opened { rows: adopted.rows(held, &shape), shape, as_of, earlier: Earlier::default() })
             }
         }
     }
@@ -120,11 +134,21 @@ pub(super) async fn queried(env: &Env, sync: &SyncSpec) -> Result<Opened, Failur
     let as_of = env.clock.now();
     let rows = env.source.open(&sync.model).await?;
     let shape = Shape::of(&rows.schema, sync.key.clone())?;
-    Ok(Opened { rows, shape, as_of })
+    Ok(Opened { rows, shape, as_of, earlier: Earlier::default() })
+}
+
+/// A failure if the query returns other columns than those of the last export. A source that does not answer is not asked
+/// for anything else, and does not keep rows of the store from being sent.
+async fn same_columns(held: &Held<'_>, last: &Sealed) -> Result<(), Failure> {
+    let Ok(schema) = held.env.source.describe(&held.sync.model).await else { return Ok(()) };
+    match drift(&last.spec.shape, &Shape::of(&schema, held.sync.key.clone())?).as_slice() {
+        [] => Ok(()),
+        drift => Err(Failure::RunFirst { run: last.run, reason: drift.join("; ") }),
+    }
 }
 
 /// The rows of an earlier export, in their order.
-pub(super) fn stored(env: &Env, sealed: &Sealed) -> Opened {
+pub(super) async fn stored(env: &Env, sealed: &Sealed) -> Result<Opened, Failure> {
     let shape = sealed.spec.shape.clone();
     // Keys may be NULL in an export; see `carry`.
     let fields: Vec<_> = shape.columns().iter().map(|c| c.value.field(&c.name, true)).collect();
@@ -136,5 +160,6 @@ pub(super) fn stored(env: &Env, sealed: &Sealed) -> Opened {
         message: format!("reading an earlier export: {error}"),
         position: None,
     });
-    Opened { rows: Rows { schema, batches: batches.boxed() }, shape, as_of: sealed.as_of }
+    let earlier = Earlier::of(&env.store, sealed).await?;
+    Ok(Opened { rows: Rows { schema, batches: batches.boxed() }, shape, as_of: sealed.as_of, earlier })
 }

@@ -11,14 +11,19 @@ use super::{
     origin::{Opened, Origin, queried, stored},
     place,
     rollback::before,
+    screen::{Screen, mender},
     table_spec,
 };
 use crate::{
-    apply::{exceptions::key_text, pick},
+    apply::{
+        pick,
+        shown::{HIDDEN, key_text},
+    },
     fingerprint::{Fingerprinter, Fingerprints, Scheme},
     guard::{Approvals, Hold, judge},
+    mend::Mender,
     store::{History, RunNames, StoreError, SyncStore, read_all},
-    sync::SyncSpec,
+    sync::{Redact, SyncSpec},
 };
 use arrow::array::RecordBatch;
 use futures::TryStreamExt;
@@ -80,8 +85,8 @@ async fn planned(
     let history = History::load(&env.store).await?;
 
     enter(Step::Inspect);
-    let Opened { rows, shape, .. } = match &origin {
-        Origin::Earlier(earlier) => stored(env, &earlier.0),
+    let Opened { rows, shape, earlier, .. } = match &origin {
+        Origin::Earlier(earlier) => stored(env, &earlier.0).await?,
         Origin::Query | Origin::Last { .. } | Origin::Table(_) => queried(env, sync).await?,
     };
     refuse_reserved(&rows.schema, &sync.deletes)?;
@@ -89,13 +94,17 @@ async fn planned(
     let scheme = Scheme::of(&spec.shape);
     same_place_and_key(sync, &history, &spec, &scheme)?;
     let table = place(&sync.target, &spec);
-    let ddl = match env.target.inspect(&spec).await? {
-        Inspection::Absent { statements, .. } => {
+    let (ddl, limits) = match env.target.inspect(&spec).await? {
+        Inspection::Absent { statements, limits } => {
             not_published(&history)?;
-            statements
+            (statements, limits)
         }
-        Inspection::Present { mismatches, .. } if mismatches.is_empty() => Vec::new(),
+        Inspection::Present { mismatches, limits } if mismatches.is_empty() => (Vec::new(), limits),
         Inspection::Present { mismatches, .. } => return Err(Failure::TableDiffers { table, mismatches }),
+    };
+    let mender = match origin.mends() {
+        true => mender(sync, &spec.shape, &limits)?,
+        false => Mender::default(),
     };
 
     enter(Step::Export);
@@ -108,7 +117,8 @@ async fn planned(
     let store = SyncStore::new(Arc::new(local), &Path::default(), "plan");
     let names = store.names().run(0);
     let to = Destination { store: &store, names: names.clone() };
-    let exported = export(env, sync, rows, &spec.shape, to, &CancellationToken::new()).await?;
+    let screen = Screen::new(&rows.schema, &spec.shape, mender, &sync.redact, earlier)?;
+    let exported = export(env, sync, rows, screen, &spec.shape, to, &CancellationToken::new()).await?;
 
     enter(Step::Diff);
     let begin = || {
@@ -122,13 +132,14 @@ async fn planned(
     };
     let base = base.finish()?;
     let then = origin.then(begin(), &spec, &scheme).await?;
-    let Exported { export, fingerprints, null_keys } = exported;
+    let Exported { export, fingerprints, refused, mended } = exported;
     let progress = |done, of| env.observer.compared(&sync.name, done, of);
     let mut compared = Compare {
         base: &base,
         fingerprints: Arc::new(fingerprints),
         shape: &spec.shape,
         duplicate_keys: sync.duplicate_keys,
+        redact: &sync.redact,
         wants_deletes: wants_deletes(&spec),
         hold: Hold::default(),
         scope: origin.scope(then.as_ref()),
@@ -145,7 +156,9 @@ async fn planned(
     };
     let figures = figures(&compared, last, &spec);
     let verdict = judge(&sync.guard, &figures, approved);
-    let sampler = Sampler { env, store: &store, names, spec: &spec, absent: !ddl.is_empty(), samples };
+    let absent = !ddl.is_empty();
+    let redact = &sync.redact;
+    let sampler = Sampler { env, store: &store, names, spec: &spec, redact, absent, samples };
     let samples = sampler.samples(&export, &compared).await?;
     compared.changes.hold(verdict.hold);
     Ok(PlanReport {
@@ -163,10 +176,11 @@ async fn planned(
             Origin::Query | Origin::Last { .. } | Origin::Table(_) => None,
         },
         counts: Counts {
-            rejected: null_keys.len() as u64,
+            rejected: refused.len() as u64,
             ..Counts::planned(&compared.changes, export.rows(), &verdict.findings)
         },
         findings: verdict.findings,
+        mended,
         samples,
     })
 }
@@ -177,6 +191,7 @@ struct Sampler<'a> {
     store: &'a SyncStore,
     names: RunNames,
     spec: &'a TableSpec,
+    redact: &'a Redact,
     absent: bool,
     samples: usize,
 }
@@ -244,9 +259,9 @@ impl Sampler<'_> {
                     before: before.and_then(|b| value(b, 0, column)),
                     after: after.and_then(|a| value(a, row, column)),
                 };
-                (change.before != change.after).then_some(change)
+                (change.before != change.after).then(|| change.shown(self.redact))
             });
-            let (key, columns) = (key_value(keys, row, shape), columns.collect());
+            let (key, columns) = (key_value(keys, row, shape, self.redact), columns.collect());
             out.push(Sample { change, key, columns });
         }
         Ok(out)
@@ -254,8 +269,8 @@ impl Sampler<'_> {
 }
 
 /// A key, to be shown.
-pub(super) fn key_value(keys: &RecordBatch, row: usize, shape: &Shape) -> serde_json::Value {
-    let key = key_text(keys, row, shape);
+pub(super) fn key_value(keys: &RecordBatch, row: usize, shape: &Shape, redact: &Redact) -> serde_json::Value {
+    let key = key_text(keys, row, shape, redact);
     serde_json::from_str(&key).unwrap_or(serde_json::Value::String(key))
 }
 
@@ -271,6 +286,17 @@ pub(super) fn value(batch: &RecordBatch, row: usize, column: &Column) -> Option<
         // What JSON cannot say (NaN) is shown as text.
         (Err(error), _) => serde_json::Value::String(error.to_string()),
     })
+}
+
+impl ColumnChange {
+    /// The same, without the values if they are hidden.
+    pub(super) fn shown(self, redact: &Redact) -> Self {
+        if !redact.hides(&self.column) {
+            return self;
+        }
+        let hidden = |value: Option<serde_json::Value>| value.map(|_| HIDDEN.into());
+        Self { before: hidden(self.before), after: hidden(self.after), ..self }
+    }
 }
 
 fn hashes(shape: &Shape, rows: &RecordBatch) -> Result<Vec<u128>, Failure> {

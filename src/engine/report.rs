@@ -3,6 +3,7 @@
 use crate::{
     diff::Held,
     guard::{Finding, Then},
+    mend::Mended,
     store::{Changes, Kind, LeaseRecord, Published, RejectRecord, Sealed},
 };
 use chrono::{DateTime, Utc};
@@ -31,6 +32,8 @@ pub struct RunReport {
     pub counts: Counts,
     /// What the guard found: warnings, and why changes were withheld.
     pub findings: Vec<Finding>,
+    /// Values that the target's columns could not hold and that were mended, by column and way.
+    pub mended: Mended,
     /// The first rejects.
     pub rejects: Vec<RejectRecord>,
     /// Batches by the way that their rows took.
@@ -62,7 +65,8 @@ pub struct Counts {
     pub unchanged: u64,
     /// Rows passed over because another one with the same key counts.
     pub duplicates: u64,
-    /// Rows that were refused; they count among the inserts, updates or deletes, unless it was for a NULL key.
+    /// Rows that were refused; they count among the inserts, updates or deletes, unless it was for a NULL key or
+    /// a value that nothing can carry: such rows are not sent in the first place.
     pub rejected: u64,
     /// Rows that mode `update` did not find in the table.
     pub absent: u64,
@@ -89,6 +93,8 @@ pub struct PlanReport {
     pub counts: Counts,
     /// What the guard finds: warnings, why changes would be withheld, or the run stopped.
     pub findings: Vec<Finding>,
+    /// Values that the target's columns cannot hold and that would be mended, by column and way.
+    pub mended: Mended,
     /// A few changes of each kind.
     pub samples: Vec<Sample>,
 }
@@ -177,6 +183,21 @@ pub struct PublishedStatus {
     pub counts: Counts,
     /// What the guard found: warnings, and why changes were withheld.
     pub findings: Vec<Finding>,
+    /// Values of it that the target's columns could not hold and that were mended, by column and way.
+    pub mended: Mended,
+}
+
+/// The rejects of the last published run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RejectsReport {
+    /// The sync.
+    pub sync: String,
+    /// The run; none if none was published yet.
+    pub run: Option<u64>,
+    /// How many rows it refused.
+    pub rejected: u64,
+    /// They, or the first of them.
+    pub rejects: Vec<RejectRecord>,
 }
 
 /// An attempt that failed, as it is kept in the store.
@@ -214,7 +235,7 @@ impl Counts {
     pub(super) fn of(sealed: &Sealed, published: Option<&Published>) -> Self {
         let exceptions = published.map(|p| p.exceptions.clone()).unwrap_or_default();
         Self {
-            rejected: exceptions.rejected + sealed.null_keys,
+            rejected: exceptions.rejected + sealed.refused,
             absent: exceptions.absent,
             ..Self::planned(&sealed.changes, sealed.export.rows(), &sealed.findings)
         }

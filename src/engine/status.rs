@@ -20,6 +20,7 @@ pub async fn status(
         table: place(&sealed.target, &sealed.spec),
         counts: Counts::of(&sealed, Some(&published)),
         findings: sealed.findings,
+        mended: sealed.mended,
     });
     let last_attempt = lease.as_ref().map_or(0, |record| record.epoch);
     let since = published.as_ref().map_or(0, |published| published.run);

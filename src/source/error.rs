@@ -8,7 +8,8 @@ use std::path::PathBuf;
 pub struct SourceError {
     /// What the caller can do.
     pub kind: SourceErrorKind,
-    /// What went wrong, with the place (table, file, and for a query the line and column with the line itself).
+    /// What went wrong, with the place (table, file, and for a query the line and column with the line itself), and
+    /// without values of rows (they may be secret).
     pub message: String,
     /// Where in the query it went wrong: its file, if it has one, and line and column, from 1.
     pub position: Option<(Option<PathBuf>, u64, u64)>,

@@ -58,6 +58,11 @@ impl StoreError {
         matches!(self, Self::Storage { source: object_store::Error::NotFound { .. }, .. })
     }
 
+    /// Work on rows in memory failed.
+    pub(crate) fn memory(error: impl std::fmt::Display) -> Self {
+        Self::Scratch { place: "memory".to_owned(), message: error.to_string() }
+    }
+
     pub(crate) fn storage(doing: &'static str, path: &Path) -> impl FnOnce(object_store::Error) -> Self {
         let path = path.clone();
         move |source| Self::Storage { doing, path, source }

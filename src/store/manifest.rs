@@ -5,6 +5,7 @@ use crate::{
     diff::Held,
     fingerprint::Scheme,
     guard::{Finding, Hold, Rule, Then},
+    mend::Mended,
 };
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -64,8 +65,12 @@ pub struct Sealed {
     /// Whether every row is sent again, because the target was not the one that was written to.
     #[serde(default)]
     pub resend: bool,
-    /// Rows whose key is NULL and that were rejected for it.
-    pub null_keys: u64,
+    /// Rows that were refused while they were exported: for a NULL in their key, or a value that nothing can carry.
+    #[serde(alias = "null_keys")]
+    pub refused: u64,
+    /// Values of the export that are not the query's, because the column could not hold those.
+    #[serde(default, skip_serializing_if = "Mended::is_empty")]
+    pub mended: Mended,
 }
 
 /// Where the rows of a run are from.

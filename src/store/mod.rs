@@ -24,7 +24,7 @@ pub use manifest::{
 pub use names::{Commit, NoteNames, RunNames, SyncNames};
 pub use parquet_io::{Codec, decode, encode, read_all};
 pub use process::ProcessId;
-pub use rejects::RejectRecord;
+pub use rejects::{Refused, RejectRecord, Since};
 
 use bytes::Bytes;
 use futures::TryStreamExt;

@@ -9,7 +9,7 @@
 //! <sync>/runs/00000017/changes/{inserts,updates}.roaring
 //! <sync>/runs/00000017/changes/deletes-00000.parquet
 //! <sync>/runs/00000017/rejects/000000000000.parquet
-//! <sync>/runs/00000017/rejects/null-keys.parquet
+//! <sync>/runs/00000017/rejects/export.parquet
 //! <sync>/runs/00000017/carried/000000000000.parquet
 //! <sync>/runs/00000017/absent/000000000000.parquet
 //! <sync>/runs/00000017/unknown/part-00000.parquet
@@ -178,8 +178,13 @@ impl RunNames {
         self.in_folder("changes", format!("deletes-{part:05}.parquet"))
     }
 
-    /// Rows that were rejected because their key is NULL.
-    pub fn null_keys(&self) -> Path {
+    /// Rows that were refused while they were exported: for a NULL in their key, or a value that nothing can carry.
+    pub fn refused(&self) -> Path {
+        self.in_folder("rejects", "export.parquet".to_owned())
+    }
+
+    /// What that was called when only NULL keys were such a reason.
+    pub(super) fn null_keys(&self) -> Path {
         self.in_folder("rejects", "null-keys.parquet".to_owned())
     }
 

@@ -75,6 +75,7 @@ const RULES: &[Rule] = &[
             "src/fingerprint",
             "src/diff",
             "src/guard",
+            "src/mend",
             "src/pace",
             "src/fingerprint.rs",
             "src/diff.rs",

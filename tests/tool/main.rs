@@ -22,6 +22,7 @@ mod pains;
 mod proxy;
 mod quickstart;
 mod races;
+mod rejects;
 mod secrets;
 // mod simulation;
 mod state;

@@ -53,11 +53,11 @@ pub(super) async fn shown(
                 before: before.and_then(|row| value(row, 0, column)),
                 after: after.and_then(|row| value(row, 0, column)),
             };
-            (change.before != change.after).then_some(change)
+            (change.before != change.after).then(|| change.shown(&held.sync.redact))
         });
         Differing {
             kind: example.kind,
-            key: key_value(&example.key, 0, shape),
+            key: key_value(&example.key, 0, shape, &held.sync.redact),
             // One side alone would look as if every column differed.
             columns: if before.is_some() && after.is_some() { columns.collect() } else { Vec::new() },
             unreadable: example.unreadable,
@@ -74,7 +74,7 @@ async fn exported(
     mut wanted: HashMap<u128, u64>,
 ) -> Result<HashMap<u128, RecordBatch>, Failure> {
     let mut out = HashMap::new();
-    let mut batches = stored(held.env, sealed).rows.batches;
+    let mut batches = stored(held.env, sealed).await?.rows.batches;
     let mut fingerprinter = Fingerprinter::new(&sealed.spec.shape);
     while !wanted.is_empty() {
         held.go_on()?;

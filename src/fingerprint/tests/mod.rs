@@ -33,8 +33,8 @@ fn fingerprints(batches: &[RecordBatch], key: &[&str]) -> Result<Fingerprints, F
     let (mut all, mut one) = (Fingerprints::default(), Fingerprints::default());
     for batch in batches {
         let carried = carrier.carry(batch).expect("carried rows");
-        assert_eq!(carried.schema(), carrier.schema());
-        fingerprinter.hash(&carried, &mut one)?;
+        assert_eq!(carried.rows.schema(), carrier.schema());
+        fingerprinter.hash(&carried.rows, &mut one)?;
         let first = u32::try_from(all.keys.len()).unwrap();
         all.null_keys.extend(one.null_keys.iter().map(|row| first + row));
         all.keys.append(&mut one.keys);

@@ -12,7 +12,7 @@ use serde::Serialize;
 ///
 /// - what constraints and triggers of the table refuse, and whether a text is a label of an enum, a UUID or JSON;
 /// - the largest size of a value, which depends on the rest of its row, and times of day that are none;
-/// - limits of values inside lists, vectors, structs and maps.
+/// - limits of values inside lists, vectors, structs and maps, but for NUL.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Limits {
     /// The column.
@@ -21,7 +21,8 @@ pub struct Limits {
     pub not_null: bool,
     /// Texts have at most so many characters (Unicode scalar values).
     pub characters: Option<u64>,
-    /// Texts do not contain the character NUL; a JSON text does not contain it as `\u0000` either.
+    /// Texts do not contain the character NUL, also those inside lists, structs and maps; a JSON text does not contain it
+    /// as `\u0000` either.
     pub no_nul: bool,
     /// Texts do not end in a space.
     pub no_space_at_end: bool,

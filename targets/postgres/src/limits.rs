@@ -24,7 +24,10 @@ pub(crate) fn of_created(spec: &TableSpec) -> Vec<Limits> {
     let of = |wanted: &Column| {
         let kind = match &wanted.value {
             ValueType::Text => Some(Kind::Text(TextLimit::None)),
-            ValueType::Json => Some(Kind::Jsonb),
+            // A list of texts becomes an array of them, whose items have the same limit.
+            ValueType::Json | ValueType::List(_) | ValueType::Struct(_) | ValueType::Map(..) => {
+                Some(Kind::Jsonb)
+            }
             ValueType::Date => Some(Kind::Date),
             ValueType::Time(_) => Some(Kind::Time(SECOND_DIGITS_MAX)),
             ValueType::Timestamp(_) => Some(Kind::Timestamp(SECOND_DIGITS_MAX)),
@@ -36,10 +39,7 @@ pub(crate) fn of_created(spec: &TableSpec) -> Vec<Limits> {
             | ValueType::Decimal { .. }
             | ValueType::Bytes
             | ValueType::Uuid
-            | ValueType::List(_)
-            | ValueType::Vector(_)
-            | ValueType::Struct(_)
-            | ValueType::Map(..) => None,
+            | ValueType::Vector(_) => None,
         };
         let limits =
             kind.map_or_else(|| Limits::none(&wanted.name), |kind| of(&wanted.name, &wanted.value, &kind));
@@ -63,6 +63,9 @@ fn of(name: &str, value: &ValueType, kind: &Kind) -> Limits {
             Limits { characters, no_nul: true, no_space_at_end, ..none }
         }
         (ValueType::Json, Kind::Jsonb) => Limits { no_nul: true, ..none },
+        (ValueType::List(_) | ValueType::Struct(_) | ValueType::Map(..), Kind::Jsonb | Kind::Array(..)) => {
+            Limits { no_nul: has_text(value), ..none }
+        }
         (ValueType::Integer(_) | ValueType::Decimal { .. }, Kind::Int2 | Kind::Int4 | Kind::Int8) => {
             let integer = match kind {
                 Kind::Int2 => Integer::I16,
@@ -96,6 +99,28 @@ fn of(name: &str, value: &ValueType, kind: &Kind) -> Limits {
             Limits { range, second_digits: digits(*unit, *kept), ..none }
         }
         _ => none,
+    }
+}
+
+/// Whether there are texts in values of this type.
+fn has_text(value: &ValueType) -> bool {
+    match value {
+        ValueType::Text | ValueType::Json => true,
+        ValueType::List(item) => has_text(item),
+        ValueType::Struct(fields) => fields.iter().any(|(_, value)| has_text(value)),
+        ValueType::Map(key, value) => has_text(key) || has_text(value),
+        ValueType::Boolean
+        | ValueType::Integer(_)
+        | ValueType::Float32
+        | ValueType::Float64
+        | ValueType::Decimal { .. }
+        | ValueType::Bytes
+        | ValueType::Date
+        | ValueType::Time(_)
+        | ValueType::Timestamp(_)
+        | ValueType::Instant(_)
+        | ValueType::Uuid
+        | ValueType::Vector(_) => false,
     }
 }
 
