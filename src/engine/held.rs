@@ -1,6 +1,10 @@
 //! A sync under a lease: what every kind of work on it needs.
 
-use super::{Env, Failure, RunOptions, Step, keeper::LeaseKeeper, place};
+use super::{
+    Env, Failure, RunOptions, Step,
+    keeper::{LAST_WORDS_MAX, LeaseKeeper},
+    place,
+};
 use crate::{
     apply::Retrying,
     point::Point,
@@ -107,6 +111,12 @@ impl<'a> Held<'a> {
             (_, true) => Err(LeaseError::Lost(self.epoch()).into()),
             (false, false) => Ok(()),
         }
+    }
+
+    /// Whether another process has the lease, or has had it since.
+    pub(super) async fn is_taken_over(&self) -> bool {
+        let current = tokio::time::timeout(LAST_WORDS_MAX, Lease::current(&self.env.store)).await;
+        matches!(current, Ok(Ok(Some((_, record)))) if record.epoch > self.epoch())
     }
 
     /// Does something that may be given up at any moment, because it comes before the seal; whoever asks to stop does not

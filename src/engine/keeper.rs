@@ -84,7 +84,7 @@ async fn renew(
     // A store that was slow has used up a part of the term already. A clock that was set back does not make it longer.
     let until = |time: DateTime<Utc>| (time - clock.now()).to_std().unwrap_or_default();
     let mut wait = until(lease.lock().await.renew_at()).min(third);
-    let mut said = "the store did not answer".to_owned();
+    let mut said: Option<String> = None;
     loop {
         tokio::time::sleep(wait).await;
         let mut lease = lease.lock().await;
@@ -93,15 +93,24 @@ async fn renew(
         // A store that does not answer must not keep this process from noticing that its time is over.
         let renewed = match tokio::time::timeout(left, lease.renew(clock.now())).await {
             Ok(renewed) => renewed,
-            Err(_) => Err(LeaseError::Unrenewed { stop_by, message: said.clone() }),
+            Err(_) => {
+                let why = match left.is_zero() {
+                    true => "this process or its machine stood still",
+                    false => "the store did not answer",
+                };
+                Err(LeaseError::Unrenewed {
+                    stop_by,
+                    message: said.clone().unwrap_or_else(|| why.to_owned()),
+                })
+            }
         };
         match renewed {
-            Ok(()) => wait = until(lease.renew_at()).min(third),
+            Ok(()) => (wait, said) = (until(lease.renew_at()).min(third), None),
             Err(LeaseError::Store(error)) if clock.now() < stop_by => {
                 tracing::warn!(%error, %stop_by, "the lease could not be renewed, trying again");
                 // Soon: the store may be back, and there is little time. And no later than the end.
                 wait = (third / 5).min(until(stop_by));
-                said = error.to_string();
+                said = Some(error.to_string());
             }
             Err(error) => {
                 tracing::error!(%error, "the lease is lost, stopping");

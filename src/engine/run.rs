@@ -55,6 +55,15 @@ async fn leased<T>(
         () = lost.cancelled() => Err(Failure::Lease(LeaseError::Lost(0))),
     };
     let epoch = held.epoch();
+    let outcome = match outcome {
+        // Files that are gone, a target that knows of later runs: whose place was taken must not raise the alarm for that.
+        Err(Failure::Store(_) | Failure::TargetReplaced { .. } | Failure::StoreBehind { .. })
+            if held.is_taken_over().await =>
+        {
+            Err(Failure::Lease(LeaseError::Lost(epoch)))
+        }
+        outcome => outcome,
+    };
     let outcome = outcome.map_err(|failure| {
         // Who notices that it is lost need not know why.
         let failure = match failure {

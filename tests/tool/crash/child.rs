@@ -86,6 +86,7 @@ async fn follow(order: Order) -> Exit {
     };
     let done = match order.verb {
         Verb::Run => engine::run(&env, sync, RunOptions::default()).await.map(drop),
+        Verb::Collect => engine::gc(&env, sync, false).await.map(drop),
         Verb::Abandon { run } => engine::abandon(&env, sync, run).await.map(drop),
     };
     match done {

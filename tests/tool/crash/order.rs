@@ -19,6 +19,7 @@ pub(super) struct Order {
 pub(super) enum Verb {
     Run,
     Abandon { run: u64 },
+    Collect,
 }
 
 /// What happens to the child on its way.

@@ -23,6 +23,8 @@ enum Way {
     Long,
     /// A sealed run is abandoned.
     Abandon,
+    /// What runs have left behind is removed.
+    Collect,
 }
 
 /// The ways on which a run is killed at a point, and the how manieth time that it comes there.
@@ -42,8 +44,7 @@ fn ways(point: Point) -> Vec<(Way, u32)> {
         Point::PartWritten => vec![(Way::Light, 1), (Way::Long, 2)],
         Point::Settling => vec![(Way::Moves, 1)],
         Point::Abandoning => vec![(Way::Abandon, 1)],
-        // Nothing is collected yet.
-        Point::Collecting => vec![],
+        Point::Collecting => vec![(Way::Collect, 1), (Way::Collect, 2), (Way::Collect, 6)],
     }
 }
 
@@ -58,8 +59,9 @@ fn moments(way: Way) -> Vec<Moment> {
 
 #[test]
 fn is_through_every_point() {
-    let left_out: Vec<_> = Point::ALL.iter().filter(|point| ways(**point).is_empty()).collect();
-    assert_eq!(left_out, [&Point::Collecting]);
+    for point in Point::ALL {
+        assert!(!ways(*point).is_empty(), "{point:?}");
+    }
 }
 
 fn worlds(way: Way, sqlite: Place, postgres: Place, walk: fn(World, Vec<Moment>)) {
@@ -246,6 +248,36 @@ fn a_run_that_is_being_abandoned() {
     }
     worlds(Way::Abandon, Place::Folder, Place::S3, walk);
     worlds(Way::Abandon, Place::S3, Place::Folder, walk);
+}
+
+/// Contract: C2, C35
+#[test]
+fn the_removal_of_what_nothing_needs() {
+    fn walk(mut world: World, moments: Vec<Moment>) {
+        world.begin(300);
+        world.run("before any kill");
+        for moment in moments {
+            // After a publication the run before it goes as well.
+            let verbs = if moment.nth == 1 { vec![Verb::Run, Verb::Collect] } else { vec![Verb::Run] };
+            for verb in verbs {
+                let what = format!("{verb:?} {moment:?}");
+                let before = world.rows().clone();
+                // It leaves an export behind, in the place of the seal of a run that never was.
+                let wanted = world.changed(Churn::LIGHT);
+                world.set(wanted);
+                world.killed(&Order::die(&world.name(), Moment::new(Point::Exported, 1)));
+                let name = world.name();
+                world.killed(&Order { verb, ..Order::die(&name, moment.clone()) });
+                let now = world.moved_on(&before);
+                world.set(now);
+                world.run(&what);
+                let left = world.project.ok(&["gc", "--dry-run", "--output", "json"]).json();
+                assert_eq!(left["syncs"][0]["runs"], serde_json::json!([]), "{what}: {left}");
+            }
+        }
+    }
+    worlds(Way::Collect, Place::Folder, Place::S3, walk);
+    worlds(Way::Collect, Place::S3, Place::Folder, walk);
 }
 
 /// The run that is sealed and not finished.

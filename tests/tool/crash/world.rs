@@ -91,6 +91,7 @@ impl World {
         self.set(stock(rows));
     }
 
+    /// Nothing is kept that is not needed: what is removed too early is missed at once.
     fn configure(&self) {
         let (store, target, name) = (&self.store, &self.project.environment["TARGET"], self.name());
         self.project.write(
@@ -100,7 +101,8 @@ impl World {
                  sources:\n  lake: {{ type: files, tables: {{ items: items.csv }} }}\n\
                  targets:\n  app: {target}\n\
                  syncs:\n  {name}:\n    source: lake\n    model: items.sql\n    target: app\n    table: {name}\n    \
-                 key: [id]\n    guard: {{ deletes: off, shrink: off }}\n"
+                 key: [id]\n    guard: {{ deletes: off, shrink: off }}\n    \
+                 retain: {{ runs: 1, days: 0 }}\n"
             ),
         );
     }
