@@ -29,6 +29,7 @@ mod target;
 mod trace;
 mod world;
 
+use faults::{Fate, Sleep, Weather, When};
 use planted::Planted;
 use schedule::{Tally, play};
 use std::time::{Duration, Instant};
@@ -90,5 +91,23 @@ fn a_seed_is_one_course_of_events() {
         };
         let (one, other) = (trace(one), trace(other));
         assert!(one == other, "seed {seed} went in two ways:\n{}", one.difference(&other));
+    }
+}
+
+/// Nothing goes wrong but that processes sleep and writes come late, while the target refuses rows: here the store itself
+/// has to keep out those who do not know yet that they have lost their lease.
+#[test]
+fn late_writers_change_nothing() {
+    let mut weather = Weather::only(&[
+        Fate::Late,
+        Fate::Frozen(When::Before, Sleep::Suspended),
+        Fate::Frozen(When::After, Sleep::Suspended),
+        Fate::Frozen(When::Before, Sleep::Stopped),
+    ]);
+    weather.rejects = true;
+    for seed in 1..=10 {
+        if let Err(violation) = play(seed, 15, Some(weather.clone()), Planted::Nothing) {
+            panic!("{violation}");
+        }
     }
 }
