@@ -16,6 +16,9 @@
 //! `HYDRANT_SIMULATION_SECONDS` says how long new seeds are played, `HYDRANT_TEST_SEED` plays one (or begins with it, if
 //! seconds are given too), `HYDRANT_SIMULATION_STEPS` says how many steps a course has.
 
+// What was played is told to whoever asked for it (`--nocapture`).
+#![allow(clippy::print_stdout)]
+
 mod draw;
 mod faults;
 mod ledger;
@@ -43,6 +46,7 @@ fn setting(name: &str) -> Option<u64> {
     Some(value.parse().unwrap_or_else(|_| panic!("{name} is a whole number, not {value:?}")))
 }
 
+/// Contract: C1, C2, C3, C7, C10, C14, C15, C17, C23
 #[test]
 fn the_promise_holds_whatever_goes_wrong() {
     let steps = setting("HYDRANT_SIMULATION_STEPS").unwrap_or(STEPS);

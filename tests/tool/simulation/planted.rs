@@ -128,7 +128,7 @@ impl Target for WrongTarget {
                 self.inner.apply(&only_the_checkpoint(&batch)).await?;
                 return Ok(applied);
             }
-            Planted::DropsARow if batch.inserts.num_rows() > 0 && batch.checkpoint.run % 3 == 0 => {
+            Planted::DropsARow if batch.inserts.num_rows() > 0 && batch.checkpoint.run.is_multiple_of(3) => {
                 batch.inserts = batch.inserts.slice(1, batch.inserts.num_rows() - 1);
             }
             Planted::AddsTwice => {
