@@ -23,7 +23,7 @@ mod proxy;
 mod quickstart;
 mod races;
 mod secrets;
-// mod simulation;
+mod simulation;
 mod state;
 mod types;
 mod unchanged;
