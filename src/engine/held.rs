@@ -1,6 +1,10 @@
 //! A sync under a lease: what every kind of work on it needs.
 
-use super::{Env, Failure, RunOptions, Step, keeper::LeaseKeeper, place};
+use super::{
+    Env, Failure, RunOptions, Step,
+    keeper::{LAST_WORDS_MAX, LeaseKeeper},
+    place,
+};
 use crate::{
     apply::Retrying,
     point::Point,
@@ -115,6 +119,21 @@ impl<'a> Held<'a> {
             () = self.env.stop.cancelled() => Err(Failure::Stopped),
             done = work => done,
         }
+    }
+
+    /// Whether a failure only says, in other words, that the lease is lost: a process that slept finds that its files are
+    /// collected, or that what it read of store and target no longer fits together.
+    pub(super) async fn may_be_anothers_doing(&self, failure: &Failure) -> bool {
+        let doubtful = match failure {
+            Failure::Store(error) => error.is_missing(),
+            Failure::StoreBehind { .. } | Failure::TargetReplaced { .. } => true,
+            _ => false,
+        };
+        doubtful
+            && match tokio::time::timeout(LAST_WORDS_MAX, Lease::current(&self.env.store)).await {
+                Ok(Ok(Some((_, record)))) => record.epoch != self.epoch(),
+                Ok(Ok(None) | Err(_)) | Err(_) => false,
+            }
     }
 
     /// Removes what a failed attempt has written, if nobody can need it. What cannot be removed now is an orphan, and

@@ -51,10 +51,15 @@ async fn leased<T>(
     // Whatever it waits for (a store that does not answer, say): without the lease it ends, as by a kill.
     let lost = held.keeper.lost.clone();
     let outcome = tokio::select! {
-        outcome = work(&mut held) => outcome,
+        biased;
         () = lost.cancelled() => Err(Failure::Lease(LeaseError::Lost(0))),
+        outcome = work(&mut held) => outcome,
     };
     let epoch = held.epoch();
+    let outcome = match outcome {
+        Err(failure) if held.may_be_anothers_doing(&failure).await => Err(LeaseError::Lost(epoch).into()),
+        outcome => outcome,
+    };
     let outcome = outcome.map_err(|failure| {
         // Who notices that it is lost need not know why.
         let failure = match failure {
