@@ -114,7 +114,7 @@ impl<'a> Held<'a> {
     }
 
     /// Whether another process has the lease, or has had it since.
-    pub(super) async fn is_taken_over(&self) -> bool {
+    async fn is_taken_over(&self) -> bool {
         let current = tokio::time::timeout(LAST_WORDS_MAX, Lease::current(&self.env.store)).await;
         matches!(current, Ok(Ok(Some((_, record)))) if record.epoch > self.epoch())
     }
@@ -130,6 +130,17 @@ impl<'a> Held<'a> {
             () = self.env.stop.cancelled() => Err(Failure::Stopped),
             done = work => done,
         }
+    }
+
+    /// Whether a failure only says, in other words, that the lease is lost: a process that slept finds that its files are
+    /// collected, or that what it read of store and target no longer fits together.
+    pub(super) async fn may_be_anothers_doing(&self, failure: &Failure) -> bool {
+        let doubtful = match failure {
+            Failure::Store(error) => error.is_missing(),
+            Failure::StoreBehind { .. } | Failure::TargetReplaced { .. } => true,
+            _ => false,
+        };
+        doubtful && self.is_taken_over().await
     }
 
     /// Removes what a failed attempt has written, if nobody can need it. What cannot be removed now is an orphan, and

@@ -51,17 +51,13 @@ async fn leased<T>(
     // Whatever it waits for (a store that does not answer, say): without the lease it ends, as by a kill.
     let lost = held.keeper.lost.clone();
     let outcome = tokio::select! {
-        outcome = work(&mut held) => outcome,
+        biased;
         () = lost.cancelled() => Err(Failure::Lease(LeaseError::Lost(0))),
+        outcome = work(&mut held) => outcome,
     };
     let epoch = held.epoch();
     let outcome = match outcome {
-        // Files that are gone, a target that knows of later runs: whose place was taken must not raise the alarm for that.
-        Err(Failure::Store(_) | Failure::TargetReplaced { .. } | Failure::StoreBehind { .. })
-            if held.is_taken_over().await =>
-        {
-            Err(Failure::Lease(LeaseError::Lost(epoch)))
-        }
+        Err(failure) if held.may_be_anothers_doing(&failure).await => Err(LeaseError::Lost(epoch).into()),
         outcome => outcome,
     };
     let outcome = outcome.map_err(|failure| {

@@ -402,3 +402,30 @@ async fn sealed(store: &SyncStore, run: u64) -> Result<Option<Sealed>, StoreErro
     let sealed: Sealed = serde_json::from_value(slot).map_err(|e| StoreError::corrupt(&path, e))?;
     Ok(Some(sealed.modern()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::{memory::InMemory, path::Path};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn a_holder_that_is_late_finds_the_place_of_its_seal_taken() {
+        let store = SyncStore::new(Arc::new(InMemory::new()), &Path::default(), "users");
+        let at = DateTime::UNIX_EPOCH;
+        let history = History::take_over(&store, "users", 3, at).await.unwrap();
+        assert!(history.pending.is_none() && history.published.is_none());
+        let place = |run| store.names().manifest(run, Commit::Sealed);
+        let seal = |run: u64| serde_json::json!({ "format": FORMAT, "run": run });
+        for late in [1, 2] {
+            let outcome = store.create(&place(late), &seal(late)).await;
+            assert!(matches!(outcome, Err(StoreError::Taken { .. })), "run {late}: {outcome:?}");
+        }
+        store.create(&place(3), &seal(3)).await.unwrap();
+        // Once is enough.
+        let before = store.list(&store.names().manifests()).await.unwrap().len();
+        store.delete(&place(3)).await.unwrap();
+        History::take_over(&store, "users", 3, at).await.unwrap();
+        assert_eq!(store.list(&store.names().manifests()).await.unwrap().len(), before - 1);
+    }
+}

@@ -24,7 +24,7 @@ mod quickstart;
 mod races;
 mod rejects;
 mod secrets;
-// mod simulation;
+mod simulation;
 mod state;
 mod types;
 mod unchanged;

@@ -60,17 +60,10 @@ impl Ledger {
     }
 }
 
-pub(super) fn claimed(process: &Process, epoch: u64, succeeded: bool) {
+pub(super) fn claimed(process: &Process, epoch: u64) {
     let world = &process.world;
     let mut ledger = world.lock(&world.ledger);
-    if succeeded && epoch < ledger.claimed {
-        let highest = ledger.claimed;
-        drop(ledger);
-        return world.violated(format!("epoch {epoch} was claimed, although epoch {highest} had been"));
-    }
-    if succeeded {
-        ledger.claimed = epoch;
-    }
+    ledger.claimed = ledger.claimed.max(epoch);
 }
 
 /// A process is about to write something that counts.
@@ -84,23 +77,23 @@ pub(super) fn about_to_act(process: &Process, what: &str) {
     }
 }
 
-/// How far a checkpoint was, and the rows that there were, before a batch.
-pub(super) struct Before {
-    checkpoint: Option<Checkpoint>,
-    held: Option<Held>,
-}
-
-pub(super) fn before(process: &Process, batch: &Batch) -> Before {
+/// A batch is about to be written: how far the target's checkpoint is.
+pub(super) fn before(process: &Process, batch: &Batch) -> Option<Checkpoint> {
     let world = &process.world;
-    let new = world.lock(&world.ledger).run != batch.checkpoint.run;
-    Before { checkpoint: world.database.checkpoint(&world.sync.name), held: new.then(|| world.held()) }
+    let mut ledger = world.lock(&world.ledger);
+    let Checkpoint { run, epoch, .. } = batch.checkpoint;
+    if ledger.run != run && epoch >= ledger.claimed {
+        (ledger.before, ledger.run) = (ledger.published, run);
+        (ledger.held_before, ledger.unknown_before) = (world.held(), ledger.unknown());
+    }
+    world.database.checkpoint(&world.sync.name)
 }
 
 /// A batch was written.
-pub(super) fn applied(process: &Process, batch: &Batch, rejects: &[Reject], before: Before) {
+pub(super) fn applied(process: &Process, batch: &Batch, rejects: &[Reject], last: Option<Checkpoint>) {
     let world = &process.world;
     let mut ledger = world.lock(&world.ledger);
-    let wrong = judge(&mut ledger, &world.sync.mode, &world.sync.deletes, batch, before);
+    let wrong = judge(&mut ledger, &world.sync.mode, &world.sync.deletes, batch, last);
     for part in [Part::Deletes, Part::Inserts, Part::Updates] {
         let rows = match part {
             Part::Deletes => &batch.deletes,
@@ -124,7 +117,7 @@ fn judge(
     mode: &Mode,
     deletes: &Deletes,
     batch: &Batch,
-    before: Before,
+    last: Option<Checkpoint>,
 ) -> Option<String> {
     let Checkpoint { run, epoch, first_change, next_change, .. } = batch.checkpoint;
     if epoch < ledger.claimed {
@@ -133,7 +126,7 @@ fn judge(
             ledger.claimed
         ));
     }
-    if let Some(last) = before.checkpoint
+    if let Some(last) = last
         && last.run == run
         && next_change <= last.first_change
         && first_change < next_change
@@ -142,10 +135,6 @@ fn judge(
             "changes {first_change} to {next_change} of run {run} were sent again, although the target had come to {}",
             last.next_change
         ));
-    }
-    if let Some(held) = before.held {
-        (ledger.before, ledger.run) = (ledger.published, run);
-        (ledger.held_before, ledger.unknown_before) = (held, ledger.unknown());
     }
     let Some(export) = ledger.exports.get(&run) else {
         return Some(format!("run {run} was never sealed, and is being written"));

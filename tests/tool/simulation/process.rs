@@ -246,9 +246,19 @@ impl Process {
                 self.dead_within(when, work, &mut draw).await;
                 self.end().await
             }
-            Fate::Frozen(When::Before | When::Within, sleep) => {
+            Fate::Frozen(When::Before, sleep) => {
                 self.freeze(sleep, &mut draw).await;
                 work.await
+            }
+            Fate::Frozen(When::Within, sleep) => {
+                let mut work = std::pin::pin!(work);
+                let some = Duration::from_millis(draw.below(ROUND_MS));
+                let done = tokio::time::timeout(some, &mut work).await;
+                self.freeze(sleep, &mut draw).await;
+                match done {
+                    Ok(answer) => answer,
+                    Err(_) => work.await,
+                }
             }
             Fate::Frozen(When::After, sleep) => {
                 let answer = work.await;

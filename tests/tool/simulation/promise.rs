@@ -46,7 +46,8 @@ fn judge(
     if let Some((id, name)) = wrong.first()
         && wrong.len() as u64 > counts.inserts_withheld + counts.updates_withheld
     {
-        return Err(format!("row {id} is {:?}, and was {name:?} in the query", held.get(id)));
+        let there = held.get(id).map_or("absent".to_owned(), |row| format!("{row:?}"));
+        return Err(format!("row {id} is {there}, and its name in the query was {name:?}"));
     }
     if counts.exported != seen.len() as u64 {
         return Err(format!("it counts {} rows of {}", counts.exported, seen.len()));

@@ -77,7 +77,9 @@ pub(super) fn meanwhile(world: &Arc<World>, mut draw: Draw) -> u64 {
         let (least_ms, most_ms) =
             draw.of(&[(0, 20_000), (66_000, 90_000), (66_000, 90_000), (200_000, 400_000)]);
         pass(least_ms + draw.below(most_ms - least_ms)).await;
-        for _ in 0..draw.below(3) + 1 {
+        // Fewer, the deeper: a course shall come to its end.
+        let most = if world.depth() > 2 { 1 } else { 3 };
+        for _ in 0..draw.below(most) + 1 {
             Box::pin(step(world, &mut draw)).await;
         }
     };
