@@ -147,52 +147,53 @@ impl<'a> ExceptionLog<'a> {
         &self.exceptions.carried
     }
 
-    /// The rejects that may settle.
-    pub(super) async fn may_settle(&self) -> Result<Vec<RejectRecord>, ApplyError> {
+    /// The rejects that may settle and have not done so.
+    pub(super) async fn may_settle(&self, settled: &HashSet<u128>) -> Result<Vec<RejectRecord>, ApplyError> {
+        let waits = |r: &RejectRecord| r.may_settle && !is_among(settled, r);
         let mut all = Vec::new();
-        if self.waiting > 0 {
+        if self.waiting > settled.len() as u64 {
             for first in &self.exceptions.rejects {
-                all.extend(self.rejects(*first).await?.into_iter().filter(|r| r.may_settle));
+                all.extend(self.rejects(*first).await?.into_iter().filter(waits));
             }
         }
         Ok(all)
     }
 
-    /// Takes back the notes of rows that are written after all.
-    pub(super) async fn settled(&mut self, hashes: &HashSet<u128>) -> Result<(), ApplyError> {
-        let names = self.names.clone();
-        let is_settled = |record: &RejectRecord| record.hash.is_some_and(|hash| hashes.contains(&hash));
-        // Rejects first: a carried key without one is only deleted once more, a reject without its key could not be sent.
-        for first in std::mem::take(&mut self.exceptions.rejects) {
-            let path = names.rejects(first);
-            let records = self.rejects(first).await?;
-            let (done, rest): (Vec<_>, Vec<_>) = records.into_iter().partition(is_settled);
-            self.exceptions.rejected -= done.len() as u64;
-            self.waiting -= done.len() as u64;
-            match (done.is_empty(), rest.is_empty()) {
-                (_, true) => self.store.delete(&path).await?,
-                (true, false) => self.exceptions.rejects.push(first),
-                (false, false) => {
-                    self.store.put(&path, RejectRecord::encode(&rest)?).await?;
-                    self.exceptions.rejects.push(first);
-                }
+    /// Leaves out the notes of rows that are written after all. What was noted stays where it is until the run is
+    /// published: a standby that takes over may have lost the commits by which they settled.
+    pub(super) async fn without(&mut self, settled: &HashSet<u128>) -> Result<(), ApplyError> {
+        if settled.is_empty() {
+            return Ok(());
+        }
+        let all = std::mem::take(&mut self.exceptions);
+        let to = self.names.settled();
+        (self.waiting, self.samples) = (0, Vec::new());
+        for first in all.rejects {
+            let mut records = self.rejects(first).await?;
+            records.retain(|record| !is_among(settled, record));
+            if !records.is_empty() {
+                self.store.put(&to.rejects(first), RejectRecord::encode(&records)?).await?;
+                self.count_rejects(first, &records);
             }
         }
-        for first in self.exceptions.carried.clone() {
-            let path = names.carried(first);
-            let batch = self.batch(&path).await?;
+        for first in all.carried {
+            let batch = self.batch(&self.names.carried(first)).await?;
             let column = batch.column_by_name(KEY_HASH).map(|c| hashes_of(c.as_fixed_size_binary()));
             let stays: BooleanArray =
-                column.unwrap_or_default().iter().map(|hash| Some(!hashes.contains(hash))).collect();
+                column.unwrap_or_default().iter().map(|hash| Some(!settled.contains(hash))).collect();
             let rest = filter_record_batch(&batch, &stays)?;
-            if rest.num_rows() == 0 {
-                self.store.delete(&path).await?;
-                self.exceptions.carried.retain(|other| *other != first);
-            } else if rest.num_rows() < batch.num_rows() {
+            if rest.num_rows() > 0 {
                 let bytes = encode(rest.schema(), &[rest], Codec::Fingerprints).map_err(ArrowError::from)?;
-                self.store.put(&path, bytes).await?;
+                self.store.put(&to.carried(first), bytes).await?;
+                self.exceptions.carried.push(first);
             }
         }
+        for first in &all.absents {
+            self.store.put(&to.absent(*first), self.store.get(&self.names.absent(*first)).await?).await?;
+        }
+        self.exceptions.absents = all.absents;
+        self.exceptions.absent = all.absent;
+        self.exceptions.settled = true;
         Ok(())
     }
 
@@ -206,19 +207,13 @@ impl<'a> ExceptionLog<'a> {
     }
 
     /// All exceptions, and the first rejects.
-    pub(super) async fn finish(mut self) -> Result<(Exceptions, Vec<RejectRecord>), ApplyError> {
-        // What was shown as a reject may have settled since.
-        let mut samples = Vec::new();
-        for first in &self.exceptions.rejects {
-            samples.extend(self.rejects(*first).await?);
-            if samples.len() >= SAMPLES {
-                break;
-            }
-        }
-        samples.truncate(SAMPLES);
-        self.samples = samples;
-        Ok((self.exceptions, self.samples))
+    pub(super) fn finish(self) -> (Exceptions, Vec<RejectRecord>) {
+        (self.exceptions, self.samples)
     }
+}
+
+fn is_among(hashes: &HashSet<u128>, record: &RejectRecord) -> bool {
+    record.hash.is_some_and(|hash| hashes.contains(&hash))
 }
 
 /// Keys whose delete was refused: they are in the target still, and belong to the base of the next compare.

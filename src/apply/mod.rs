@@ -72,6 +72,8 @@ pub struct Outcome {
     pub paths: BTreeMap<&'static str, u64>,
     /// The first rejects, to be shown.
     pub samples: Vec<RejectRecord>,
+    /// Number of the last batch.
+    pub last_batch: u64,
 }
 
 /// All that applying a change set touches.
@@ -151,13 +153,15 @@ impl Job<'_> {
             done = next;
             (self.progress)(done, total);
             if done >= total {
-                let again = self.settle(&mut log, &spec, number, total).await?;
-                if again > 0 {
-                    paths.insert("settled", again);
+                let before = number;
+                let settled = self.settle(&log, &spec, &mut number, total).await?;
+                if number > before {
+                    paths.insert("settled", number - before);
                 }
+                log.without(&settled).await?;
                 self.not_too_many(&log, self.reject_ceiling)?;
-                let (exceptions, samples) = log.finish().await?;
-                return Ok(Outcome { exceptions, paths, samples });
+                let (exceptions, samples) = log.finish();
+                return Ok(Outcome { exceptions, paths, samples, last_batch: number });
             }
             if rows == 0 {
                 let runs = self.store.names().manifest(self.sealed.run, crate::store::Commit::Sealed);

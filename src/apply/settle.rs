@@ -2,8 +2,8 @@
 //!
 //! A value of a unique column that moves from one row to another, or a row that another one refers to, may lie in different
 //! batches: then the first of them is refused, although all of the change set together would be fine. Such rows are sent
-//! once more, together, when everything else is written, as long as that helps. The rows' notes are taken back after the
-//! batch that wrote them was committed, so whoever goes on after a kill sends them again, which changes nothing.
+//! once more, together, when everything else is written, as long as that helps. Their notes stay until the run is published
+//! without them, so whoever goes on after a kill or a fail-over sends them again, which changes nothing.
 
 use super::{
     ApplyError, Job,
@@ -22,7 +22,7 @@ use arrow::{
     compute::filter_record_batch,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use hydrant_contract::{Applied, Checkpoint, Part, TableSpec};
+use hydrant_contract::{Applied, Checkpoint, Mode, Part, TableSpec};
 use roaring::RoaringTreemap;
 use std::{collections::HashSet, sync::Arc};
 
@@ -34,23 +34,29 @@ const ROWS: usize = 5_000;
 pub(super) const ROWS_MAX: u64 = 20_000;
 
 impl Job<'_> {
-    /// Sends what may settle until nothing more does. `number` is the last batch's.
+    /// Sends what may settle until nothing more does. `number` is the last batch's, before and after. Returns the hashes of
+    /// what has settled.
     pub(super) async fn settle(
         &self,
-        log: &mut ExceptionLog<'_>,
+        log: &ExceptionLog<'_>,
         spec: &Arc<TableSpec>,
-        mut number: u64,
+        number: &mut u64,
         total: u64,
-    ) -> Result<u64, ApplyError> {
-        let mut batches = 0;
+    ) -> Result<HashSet<u128>, ApplyError> {
+        let mut settled = HashSet::new();
+        // So many were not refused for the order of batches. They are rejects; this may be a run that is finished for
+        // another process, which has no ceiling.
+        if log.waiting() > ROWS_MAX {
+            return Ok(settled);
+        }
         loop {
-            let waiting = log.may_settle().await?;
+            let waiting = log.may_settle(&settled).await?;
             if waiting.is_empty() {
-                return Ok(batches);
+                return Ok(settled);
             }
             (self.reached)(Point::Settling);
+            let before = settled.len();
             let mut pieces = Gathered::new(self.waiting(log, &waiting).await?);
-            let mut settled = HashSet::new();
             loop {
                 if self.stop.is_cancelled() {
                     return Err(ApplyError::Stopped);
@@ -59,23 +65,25 @@ impl Job<'_> {
                 if gathered.is_empty() {
                     break;
                 }
-                number += 1;
+                *number += 1;
                 let checkpoint = Checkpoint {
                     sync: self.sealed.sync.clone(),
                     run: self.sealed.run,
                     epoch: self.epoch,
-                    batch: number,
+                    batch: *number,
                     first_change: total,
                     next_change: total,
                 };
-                let unit = Unit::new(spec, checkpoint, self.sealed, &gathered)?;
+                let mut unit = Unit::new(spec, checkpoint, self.sealed, &gathered)?;
+                if spec.mode == Mode::Update {
+                    // What is gone by now was not written: it stays a reject, and is tried again by the next run.
+                    unit.leave_out_absent(self.target).await?;
+                }
                 let applied = self.send(&unit).await?;
-                batches += 1;
                 settled.extend(unit.accepted(&applied));
             }
-            log.settled(&settled).await?;
-            if settled.is_empty() {
-                return Ok(batches);
+            if settled.len() == before {
+                return Ok(settled);
             }
         }
     }

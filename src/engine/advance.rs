@@ -21,7 +21,7 @@ use crate::{
     spill::Fingerprinted,
     store::{Commit, FORMAT, History, Kind, LeaseError, Published, RejectRecord, Sealed, Since, StoreError},
 };
-use hydrant_contract::{Checkpoint, Shape, TableSpec};
+use hydrant_contract::{Checkpoint, ErrorKind, Shape, TableSpec, TargetError};
 use std::sync::Arc;
 
 /// What a run found to do.
@@ -263,9 +263,17 @@ impl Held<'_> {
         self.enter(Step::Publish);
         // The exceptions belong to what this process applied. Had another one gone on with the run in the meantime, this
         // would be refused.
-        self.claim().await?;
+        let checkpoint = self.claim().await?;
         if self.keeper.lost.is_cancelled() {
             return Err(LeaseError::Lost(self.epoch()).into());
+        }
+        let last_batch = checkpoint.filter(|c| c.run == sealed.run).map_or(0, |c| c.batch);
+        if last_batch < outcome.last_batch {
+            let message = format!(
+                "it has committed batch {} and remembers {last_batch} as the last: a standby took over, and the later ones are lost; the next run sends them again",
+                outcome.last_batch
+            );
+            return Err(TargetError::new(ErrorKind::Unreachable, "publishing", message).into());
         }
         let published = Published {
             format: FORMAT,
@@ -273,6 +281,7 @@ impl Held<'_> {
             run: sealed.run,
             epoch: self.epoch(),
             published_at: self.env.clock.now(),
+            last_batch: Some(last_batch),
             exceptions: outcome.exceptions,
         };
         self.reached(Point::Publishing);

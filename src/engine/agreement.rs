@@ -43,11 +43,18 @@ impl Memory<'_> {
         {
             return Err(behind(checkpoint.run));
         }
-        if self.resend || self.pending.is_some_and(|sealed| sealed.resend) {
+        if self.resend {
             return Ok(());
         }
         let begun =
             self.pending.is_some_and(|sealed| written.is_some_and(|checkpoint| checkpoint.run == sealed.run));
+        // It would be finished from where it stood, without the rows that were in that table.
+        if let (true, true, Some(sealed)) = (begun, self.absent, self.pending) {
+            return Err(Failure::TableGone { run: sealed.run });
+        }
+        if self.pending.is_some_and(|sealed| sealed.resend) {
+            return Ok(());
+        }
         let abandoned = written.is_some_and(|checkpoint| {
             self.history.abandoned.iter().any(|(sealed, _)| sealed.run == checkpoint.run)
         });
@@ -55,15 +62,7 @@ impl Memory<'_> {
         if later && !begun && !abandoned {
             return Err(behind(written.map_or(0, |checkpoint| checkpoint.run)));
         }
-        let Some(published) = published else {
-            return match begun && self.absent {
-                true => Err(Failure::TargetReplaced {
-                    published: self.epoch,
-                    remembers: "does not have the table that a sealed run was being written to".to_owned(),
-                }),
-                false => Ok(()),
-            };
-        };
+        let Some((published, publication)) = &self.history.published else { return Ok(()) };
         let remembers = match written {
             _ if self.absent => "does not have its table any more".to_owned(),
             _ if begun || abandoned => return Ok(()),
@@ -71,7 +70,11 @@ impl Memory<'_> {
             Some(checkpoint) if checkpoint.run < published.run => {
                 format!("remembers run {} as the last", checkpoint.run)
             }
-            Some(checkpoint) if checkpoint.next_change < published.changes.total() => {
+            Some(checkpoint)
+                if checkpoint.next_change < published.changes.total()
+                    || (checkpoint.run == published.run
+                        && Some(checkpoint.batch) < publication.last_batch) =>
+            {
                 "remembers only a part of it".to_owned()
             }
             Some(_) => return Ok(()),
@@ -147,6 +150,9 @@ pub(super) fn still_the_same<'a>(sync: &SyncSpec, history: &'a History) -> Resul
         "the sync's `mode` is another one now".to_owned()
     } else if sync.deletes != last.spec.deletes {
         "the sync's `deletes` are other ones now".to_owned()
+    } else if last.columns_before.is_some() {
+        "its columns wait for an approval, and none of its rows is known to be in the table as it is"
+            .to_owned()
     } else if !last.scheme.same_rows(&Scheme::of(&last.spec.shape)) {
         format!("it was made by hydrant {}, which made other fingerprints", last.hydrant)
     } else if let Some((lost, _)) = history.abandoned.iter().find(|(_, abandoned)| abandoned.lost) {

@@ -142,6 +142,12 @@ pub enum Failure {
         /// What the target knows, in words.
         remembers: String,
     },
+    /// The table of a sealed run is gone.
+    #[error("run {run} is sealed and was being written, but the target does not have its table any more")]
+    TableGone {
+        /// The sealed run.
+        run: u64,
+    },
     /// The target was written by a run that the store has lost.
     #[error(
         "the target was last written by run {remembers} of this sync, but the store knows {known}: the store was restored, emptied or replaced"
@@ -329,6 +335,7 @@ impl Failure {
             | Self::Moved { .. }
             | Self::KeyChanged { .. }
             | Self::TargetReplaced { .. }
+            | Self::TableGone { .. }
             | Self::StoreBehind { .. }
             | Self::EpochBehind { .. }
             | Self::Reserved { .. }
@@ -418,6 +425,9 @@ impl Failure {
             }
             Self::KeyChanged { .. } => {
                 "give the sync another name to start afresh with the new key, or set the old key again"
+            }
+            Self::TableGone { .. } => {
+                "if that is intended: `hydrant abandon SYNC RUN`, then `hydrant run SYNC --resend` sends every row again"
             }
             Self::TargetReplaced { .. } => {
                 "if that is intended: `hydrant run SYNC --resend` sends every row again"

@@ -195,6 +195,9 @@ pub struct Published {
     pub epoch: u64,
     /// When.
     pub published_at: DateTime<Utc>,
+    /// Number of the last batch, as the target's checkpoint has it. Not in format 1.
+    #[serde(default)]
+    pub last_batch: Option<u64>,
     /// What did not go as the index says, by the change with which the batch began.
     pub exceptions: Exceptions,
 }
@@ -212,6 +215,9 @@ pub struct Exceptions {
     pub carried: Vec<u64>,
     /// Batches with rows that were not there to be updated.
     pub absents: Vec<u64>,
+    /// Rows were sent a second time, and settled: their notes are left out.
+    #[serde(default)]
+    pub settled: bool,
 }
 
 impl Published {
@@ -219,7 +225,8 @@ impl Published {
     pub fn notes(&self, names: &SyncNames) -> NoteNames {
         // In format 1 those who finished a run for its holder wrote where that one had written.
         let by = if self.format < 2 { self.run } else { self.epoch };
-        names.run(self.run).notes(by)
+        let notes = names.run(self.run).notes(by);
+        if self.exceptions.settled { notes.settled() } else { notes }
     }
 }
 

@@ -142,6 +142,11 @@ impl NoteNames {
         self.in_folder("absent", first_change)
     }
 
+    /// The same notes without those of rows that settled, as they are published.
+    pub fn settled(&self) -> Self {
+        Self { root: self.root.clone().join("settled") }
+    }
+
     /// Says that the notes of those who came before are copied: from here on these ones are complete.
     pub fn begun(&self) -> Path {
         self.root.clone().join("begun.json")
