@@ -213,10 +213,11 @@ fn a_retry_wants_the_sync_as_it_was_and_a_run_to_start_from() {
     project.ok(&["run"]);
     project.sync("key: [id]\nmode: upsert");
     project.items("id,name,more\n1,one,1\n");
-    let ran = project.run(&["rejects", "items", "--retry"]);
-    assert_eq!(ran.code, 9, "{}", ran.all());
-    for what in ["`mode`", "\"more\"", "run it first"] {
-        assert!(ran.stderr.contains(what), "{what}: {}", ran.stderr);
+    for what in ["`mode`", "\"more\""] {
+        let ran = project.run(&["rejects", "items", "--retry"]);
+        assert_eq!(ran.code, 9, "{}", ran.all());
+        assert!(ran.stderr.contains(what) && ran.stderr.contains("run it first"), "{what}: {}", ran.stderr);
+        project.sync("key: [id]");
     }
     assert_eq!(project.run(&["rejects", "itms"]).code, 64);
     assert_eq!(project.run(&["rejects", "--retry"]).code, 64);
