@@ -4,14 +4,14 @@ use super::{
     order::{End, Order},
     world::{Churn, Place, World, s3},
 };
-use crate::harness::{Project, required};
+use crate::harness::{Project, Ran, required, signal};
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     os::unix::process::ExitStatusExt,
     sync::mpsc::{Sender, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Every kind of object that a run writes, by a part of its name. The manifests are those of the run under test: it is the
@@ -76,6 +76,31 @@ fn half_of_an_object_is_on_its_way_to_s3() {
             world.set(now);
             world.run(object);
         }
+    }
+}
+
+/// Before the seal nothing is worth waiting for.
+///
+/// Contract: C11
+#[test]
+fn that_does_not_end_is_not_waited_for_by_one_who_is_asked_to_stop() {
+    for object in ["export/part-00000", "index/bucket-0000"] {
+        let mut world = World::new(Project::sqlite(), Place::S3, 23);
+        world.begin(300);
+        let (send, halfway) = channel();
+        let direct = s3(&required("HYDRANT_TEST_S3"));
+        world.store_at(direct.replace(&required("HYDRANT_TEST_S3"), &halting_at(object, send)));
+        let child = world.project.start(&["run"]);
+        let stuck = halfway.recv_timeout(Duration::from_secs(60)).expect("half of the object");
+        let asked = Instant::now();
+        signal(&child, "TERM");
+        let ended = Ran::of(&child.wait_with_output().expect("it ends"));
+        assert_eq!(ended.code, 6, "{object}: {}", ended.all());
+        // An upload that gets no answer is tried again for half a minute.
+        assert!(asked.elapsed() < Duration::from_secs(20), "{object}: {:?}", asked.elapsed());
+        stuck.shutdown(Shutdown::Both).expect("a connection");
+        world.store_at(direct);
+        world.run(object);
     }
 }
 
