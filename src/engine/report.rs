@@ -242,7 +242,7 @@ impl Counts {
     }
 
     pub(super) fn planned(changes: &Changes, exported: u64, findings: &[Finding]) -> Self {
-        // What a repair or a retry leaves alone is held too, but nobody has withheld it.
+        // What earlier versions left alone in a repair or a retry counts as held too, but nobody has withheld it.
         let withheld = findings.iter().any(|finding| finding.then == Then::Withhold);
         let held = if withheld { changes.held } else { Held::default() };
         Self {

@@ -136,6 +136,10 @@ pub struct Changes {
     /// Changes that are held back. The index says of their keys what the target holds, so the next run finds them again.
     #[serde(default)]
     pub held: Held,
+    /// Differences that are none of this run's business, as where a repair or a rollback leaves rows alone; the next run
+    /// finds them again, too. Before there was this field, `held` counted them.
+    #[serde(default)]
+    pub out_of_scope: Held,
     /// Format 1: keys that are still in the target and not in the index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_parts: Vec<Part>,
@@ -240,7 +244,8 @@ impl Index {
 impl Changes {
     /// Keys that the export has, each once.
     pub fn exported_keys(&self) -> u64 {
-        self.inserts + self.updates + self.unchanged + self.held.inserts + self.held.updates
+        let left = [self.held, self.out_of_scope].iter().map(|left| left.inserts + left.updates).sum::<u64>();
+        self.inserts + self.updates + self.unchanged + left
     }
 
     /// The same counts with these kinds of changes held.
