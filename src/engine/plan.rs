@@ -158,7 +158,8 @@ async fn planned(
     let verdict = judge(&sync.guard, &figures, approved);
     let absent = !ddl.is_empty();
     let redact = &sync.redact;
-    let sampler = Sampler { env, store: &store, names, spec: &spec, redact, absent, samples };
+    let hold = verdict.hold;
+    let sampler = Sampler { env, store: &store, names, spec: &spec, redact, absent, hold, samples };
     let samples = sampler.samples(&export, &compared).await?;
     compared.changes.hold(verdict.hold);
     Ok(PlanReport {
@@ -193,6 +194,8 @@ struct Sampler<'a> {
     spec: &'a TableSpec,
     redact: &'a Redact,
     absent: bool,
+    /// What the guard would hold of the changes.
+    hold: Hold,
     samples: usize,
 }
 
@@ -250,6 +253,11 @@ impl Sampler<'_> {
         let shape = &self.spec.shape;
         let keys_only = Shape::new(shape.key_columns().cloned().collect(), shape.key().to_vec())?;
         let hashes = hashes(&keys_only, keys)?;
+        let withheld = match change {
+            ChangeKind::Insert => self.hold.inserts,
+            ChangeKind::Update => self.hold.updates,
+            ChangeKind::Delete => self.hold.deletes,
+        };
         let mut out = Vec::new();
         for (row, hash) in hashes.iter().enumerate() {
             let before = before.get(hash);
@@ -262,7 +270,7 @@ impl Sampler<'_> {
                 (change.before != change.after).then(|| change.shown(self.redact))
             });
             let (key, columns) = (key_value(keys, row, shape, self.redact), columns.collect());
-            out.push(Sample { change, key, columns });
+            out.push(Sample { change, withheld, key, columns });
         }
         Ok(out)
     }

@@ -123,6 +123,8 @@ impl PlanReport {
 pub struct Sample {
     /// What happens to the row.
     pub change: ChangeKind,
+    /// It would not happen: the guard would withhold it.
+    pub withheld: bool,
     /// Its key as a JSON object.
     pub key: serde_json::Value,
     /// Per column the value before and after: all columns of an insert, the changed ones of an update.
