@@ -5,12 +5,12 @@ use crate::gc::World;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use futures::{
-    StreamExt,
+    FutureExt, StreamExt,
     future::BoxFuture,
     stream::{self, BoxStream},
 };
 use hydrant::{
-    engine::{self, RunOptions},
+    engine::{self, Env, Failure, RunOptions},
     store::{Commit, Lease, LeaseRecord, LeaseTimes, SyncStore},
     sync::Retention,
 };
@@ -125,4 +125,57 @@ async fn a_run_that_is_published_is_no_failure_if_its_lease_goes_while_it_remove
     let (report, ()) =
         tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(run, thief) }).await.unwrap();
     assert_eq!(report.unwrap().run, 2);
+}
+
+/// The environment of somebody who reads a sync, to whom `next` happens before the first object whose path contains `part` is
+/// read: a later run is published, and the earlier one goes.
+fn reader(world: &World, objects: &Arc<InMemory>, part: &'static str) -> Env {
+    let (env, sync) = (world.env.clone(), world.sync.clone());
+    let next = async move {
+        engine::run(&env, &sync, RunOptions::default()).await.unwrap();
+    };
+    let untimely = Untimely {
+        meanwhile: Mutex::new(Some((part, next.boxed()))),
+        ..Untimely::new(objects.clone())
+    };
+    Env { store: SyncStore::new(Arc::new(untimely), &Path::default(), "items"), ..world.env.clone() }
+}
+
+#[tokio::test]
+async fn a_history_is_read_although_its_last_run_is_collected_meanwhile() {
+    for part in ["00000001.published", "00000001.sealed"] {
+        let objects = Arc::new(InMemory::new());
+        let world = World::with(LAST_ONLY, objects.clone());
+        world.publish(1).await;
+        *world.source.0.lock().unwrap() = Some(2);
+        let env = reader(&world, &objects, part);
+        let now = env.clock.now();
+        let status = engine::status(&env.store, "items", env.lease_times, now).await.unwrap();
+        assert_eq!(status.published.map(|published| published.run), Some(2), "{part}");
+        // What is really gone is damage as before.
+        let names = env.store.names();
+        env.store.delete(&names.manifest(2, Commit::Sealed)).await.unwrap();
+        let error = engine::status(&env.store, "items", env.lease_times, now).await.unwrap_err();
+        assert!(error.to_string().contains("its seal is gone"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_is_overtaken_says_so_and_reports_no_damage() {
+    let objects = Arc::new(InMemory::new());
+    let world = World::with(LAST_ONLY, objects.clone());
+    world.publish(1).await;
+    *world.source.0.lock().unwrap() = Some(2);
+    let env = reader(&world, &objects, "runs/00000001/index");
+    let error = engine::plan(&env, &world.sync, 3).await.unwrap_err();
+    assert!(matches!(*error.failure, Failure::Overtaken { run: 2 }), "{error}");
+    engine::plan(&env, &world.sync, 3).await.unwrap();
+    // Without a later run it is damage.
+    let gone = objects.list(None).map(|meta| meta.unwrap().location);
+    let gone: Vec<_> = gone.filter(|path| std::future::ready(path.as_ref().contains("/index/"))).collect().await;
+    for path in gone {
+        env.store.delete(&path).await.unwrap();
+    }
+    let error = engine::plan(&env, &world.sync, 3).await.unwrap_err();
+    assert!(matches!(*error.failure, Failure::Store(_)), "{error}");
 }
