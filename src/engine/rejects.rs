@@ -20,8 +20,7 @@ pub async fn rejects(
         match Refused::of(store, &sealed, Some(&published)).take(limit).await {
             Ok(records) => break (sealed, published, records),
             // A later run was published meanwhile, and this one collected: that one's are wanted.
-            Err(error)
-                if error.is_missing() && History::last_published(store).await? > Some(sealed.run) => {}
+            Err(error) if error.is_missing() && History::last_published(store).await? > Some(sealed.run) => {}
             Err(error) => return Err(error),
         }
     };

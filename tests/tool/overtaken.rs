@@ -11,7 +11,7 @@ use futures::{
 };
 use hydrant::{
     engine::{self, Env, Failure, RunOptions},
-    store::{Commit, Lease, LeaseRecord, LeaseTimes, SyncStore},
+    store::{Commit, Lease, LeaseRecord, LeaseTimes, StoreError, SyncStore},
     sync::Retention,
 };
 use object_store::{
@@ -116,10 +116,16 @@ async fn a_run_that_is_published_is_no_failure_if_its_lease_goes_while_it_remove
         while !store.exists(&published).await.unwrap() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let (number, record) = Lease::current(&store).await.unwrap().unwrap();
-        let other =
-            LeaseRecord { epoch: record.epoch + 1, nonce: "another".into(), released: false, ..record };
-        store.create(&store.names().lease(number + 1), &other).await.unwrap();
+        loop {
+            let (number, record) = Lease::current(&store).await.unwrap().unwrap();
+            let other =
+                LeaseRecord { epoch: record.epoch + 1, nonce: "another".into(), released: false, ..record };
+            // Its holder may have renewed it in between.
+            match store.create(&store.names().lease(number + 1), &other).await {
+                Err(StoreError::Taken { .. }) => {}
+                taken => return taken.unwrap(),
+            }
+        }
     };
     let run = engine::run(&world.env, &world.sync, RunOptions::default());
     let (report, ()) =
@@ -134,10 +140,8 @@ fn reader(world: &World, objects: &Arc<InMemory>, part: &'static str) -> Env {
     let next = async move {
         engine::run(&env, &sync, RunOptions::default()).await.unwrap();
     };
-    let untimely = Untimely {
-        meanwhile: Mutex::new(Some((part, next.boxed()))),
-        ..Untimely::new(objects.clone())
-    };
+    let untimely =
+        Untimely { meanwhile: Mutex::new(Some((part, next.boxed()))), ..Untimely::new(objects.clone()) };
     Env { store: SyncStore::new(Arc::new(untimely), &Path::default(), "items"), ..world.env.clone() }
 }
 
@@ -172,7 +176,8 @@ async fn a_plan_that_is_overtaken_says_so_and_reports_no_damage() {
     engine::plan(&env, &world.sync, 3).await.unwrap();
     // Without a later run it is damage.
     let gone = objects.list(None).map(|meta| meta.unwrap().location);
-    let gone: Vec<_> = gone.filter(|path| std::future::ready(path.as_ref().contains("/index/"))).collect().await;
+    let gone: Vec<_> =
+        gone.filter(|path| std::future::ready(path.as_ref().contains("/index/"))).collect().await;
     for path in gone {
         env.store.delete(&path).await.unwrap();
     }
