@@ -106,7 +106,10 @@ fn show(sample: &Sample) {
         ChangeKind::Update => "~",
         ChangeKind::Delete => "-",
     };
-    anstream::println!("  {sign} {}", sample.key);
+    match sample.withheld {
+        true => anstream::println!("  {sign} {} {WARN}(withheld){WARN:#}", sample.key),
+        false => anstream::println!("  {sign} {}", sample.key),
+    }
     for column in &sample.columns {
         let value = |v: &Option<serde_json::Value>| {
             v.as_ref().map_or_else(|| "nothing".to_owned(), output::shortened)

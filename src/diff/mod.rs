@@ -22,7 +22,7 @@ pub struct New<'a> {
     pub positions: &'a [u64],
 }
 
-/// Which differences are changes of this run. The others are held: the new index goes on saying what the old one said.
+/// Which differences are changes of this run. The others are left alone: the new index goes on saying what the old one said.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope<'a> {
     /// Every difference.
@@ -53,7 +53,8 @@ pub struct Rules<'a> {
 pub struct BucketDiff {
     /// Fingerprints of the new index that are the export's (into [`New`]), ascending.
     pub kept: Vec<usize>,
-    /// Fingerprints of the new index that stay as they were, since their change is held (into [`Old`]), ascending.
+    /// Fingerprints of the new index that stay as they were, since their change is held or out of scope (into [`Old`]),
+    /// ascending.
     pub stay: Vec<usize>,
     /// Positions in the export of rows that the old index does not know.
     pub inserts: Vec<u64>,
@@ -63,14 +64,16 @@ pub struct BucketDiff {
     pub deletes: Vec<usize>,
     /// Rows that did not change.
     pub unchanged: u64,
-    /// Changes that are held.
+    /// Changes that are held, as the rules say.
     pub held: Held,
+    /// Differences that this run leaves alone, because they are not in its scope.
+    pub out_of_scope: Held,
     /// Rows with a key that another row has too (into [`New`]): under [`DuplicateKeys::Error`] the second of each key,
     /// otherwise all that were passed over.
     pub duplicates: Vec<usize>,
 }
 
-/// How many changes are held, by kind. Rows that were refused before the compare are not among them.
+/// How many changes are not made, by kind. Rows that were refused before the compare are not among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Held {
     /// Rows that are not inserted.
@@ -85,6 +88,13 @@ impl Held {
     /// All of them.
     pub fn total(&self) -> u64 {
         self.inserts + self.updates + self.deletes
+    }
+
+    /// Adds those of another comparison.
+    pub fn add(&mut self, other: Self) {
+        self.inserts += other.inserts;
+        self.updates += other.updates;
+        self.deletes += other.deletes;
     }
 }
 
@@ -148,7 +158,7 @@ impl Merge<'_> {
             if in_scope && !self.rules.hold.deletes {
                 self.out.deletes.push(o);
             } else {
-                self.out.held.deletes += 1;
+                self.left(in_scope).deletes += 1;
                 self.out.stay.push(o);
             }
         }
@@ -183,8 +193,14 @@ impl Merge<'_> {
             changes.push(self.new.positions[n]);
             return self.out.kept.push(n);
         }
-        *(if before.is_some() { &mut self.out.held.updates } else { &mut self.out.held.inserts }) += 1;
+        let left = self.left(in_scope);
+        *(if before.is_some() { &mut left.updates } else { &mut left.inserts }) += 1;
         self.out.stay.extend(before);
+    }
+
+    /// Where a change is counted that is not made.
+    fn left(&mut self, in_scope: bool) -> &mut Held {
+        if in_scope { &mut self.out.held } else { &mut self.out.out_of_scope }
     }
 }
 

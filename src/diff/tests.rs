@@ -99,8 +99,14 @@ fn only_what_is_unknown_is_sent_when_that_is_asked() {
     let rows = [(1, 11), (2, 20), (5, 50)];
     let got = compare(&old, &rows, Rules { scope: Scope::Unknown, ..EVERYTHING });
     assert_eq!((&got.inserts, &got.updates, &got.deletes), (&vec![], &vec![1], &vec![2]));
-    assert_eq!(got.held, Held { inserts: 1, updates: 1, deletes: 1 });
+    assert_eq!(got.out_of_scope, Held { inserts: 1, updates: 1, deletes: 1 });
+    assert_eq!(got.held, Held::default());
     assert_eq!(next_index(&old, &rows, &got), BTreeMap::from([(1, 10), (2, 20), (4, 40)]));
+    // What nobody asked for is not held back by anybody.
+    let hold = Hold { inserts: true, updates: true, deletes: true };
+    let held = compare(&old, &rows, Rules { scope: Scope::Unknown, hold, ..EVERYTHING });
+    assert_eq!(held.out_of_scope, got.out_of_scope);
+    assert_eq!(held.held, Held { inserts: 0, updates: 1, deletes: 1 });
 }
 
 /// Rows that the earlier state did not have in the target (a change that was withheld then) are not brought "back".

@@ -32,12 +32,13 @@ struct Differences {
 }
 
 impl Held<'_> {
-    /// Finishes a run that is sealed, then makes one of its own, then removes what nothing needs any more.
+    /// Finishes a run that is sealed, then makes one of its own. What nothing needs any more then goes when the work under
+    /// this lease is done.
     pub(super) async fn advance(&mut self, origin: Origin) -> Result<RunReport, Failure> {
         let rolled_forward = self.roll_forward().await?.map(Box::new);
         let mut report = self.new_run(origin).await?;
         report.rolled_forward = rolled_forward;
-        self.collect_quietly().await;
+        self.collects = true;
         Ok(report)
     }
 

@@ -233,9 +233,8 @@ impl Compare<'_> {
             found.changes.inserts += inserts.len();
             found.changes.updates += updates.len();
             found.changes.unchanged += result.unchanged;
-            found.changes.held.inserts += result.held.inserts;
-            found.changes.held.updates += result.held.updates;
-            found.changes.held.deletes += result.held.deletes;
+            found.changes.held.add(result.held);
+            found.changes.out_of_scope.add(result.out_of_scope);
             found.changes.duplicates += result.duplicates.len() as u64;
             found.inserts |= inserts;
             found.updates |= updates;

@@ -190,6 +190,12 @@ pub enum Failure {
         /// Why, in words.
         reason: String,
     },
+    /// What was compared with went away, because the sync went on.
+    #[error("run {run} was published while this plan was made, and what the plan was based on was collected")]
+    Overtaken {
+        /// The run that was published last.
+        run: u64,
+    },
     /// There is no table.
     #[error("there is no table {table} to adopt")]
     NothingToAdopt {
@@ -349,6 +355,7 @@ impl Failure {
             | Self::KeepsOthers
             | Self::Policies { .. }
             | Self::NothingPublished => FailureKind::Wrong,
+            Self::Overtaken { .. } => FailureKind::Unavailable,
             Self::Stopped => FailureKind::Stopped,
             Self::Guard { .. } => FailureKind::Guard,
         }
@@ -448,6 +455,9 @@ impl Failure {
             }
             Self::NoWayBack { .. } => {
                 "mend the query and run the sync: only what differs is written; nothing was written now"
+            }
+            Self::Overtaken { .. } => {
+                "plan again; if it happens every time, `retain` more runs than are published during one plan"
             }
             Self::NothingToAdopt { .. } => {
                 "`hydrant run SYNC` creates it; if the table has been removed since `hydrant adopt` began, give that run up first: `hydrant abandon SYNC RUN`"

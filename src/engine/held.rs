@@ -24,6 +24,8 @@ pub(super) struct Held<'a> {
     step: Step,
     /// Whether a seal was tried under this lease: then the files of the run may be needed.
     pub(super) may_be_sealed: bool,
+    /// Whether a run has been made: then there may be something that nothing needs any more.
+    pub(super) collects: bool,
     clock: BTreeMap<&'static str, f64>,
     since: Instant,
 }
@@ -43,6 +45,7 @@ impl<'a> Held<'a> {
             target: Arc::new(Retrying::new(env.target.clone())),
             step: Step::Start,
             may_be_sealed: false,
+            collects: false,
             clock: BTreeMap::new(),
             since: Instant::now(),
         };

@@ -22,6 +22,7 @@ use crate::{
     fingerprint::{Fingerprinter, Fingerprints, Scheme},
     guard::{Approvals, Hold, judge},
     mend::Mender,
+    source::SourceErrorKind,
     store::{History, RunNames, StoreError, SyncStore, read_all},
     sync::{Redact, SyncSpec},
 };
@@ -36,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 /// Finds out what a run would do, with up to `samples` changes of each kind.
 pub async fn plan(env: &Env, sync: &SyncSpec, samples: usize) -> Result<PlanReport, RunError> {
     let nothing = Approvals::default();
-    reported(sync, async |step| planned(env, sync, Origin::Query, &nothing, samples, step).await).await
+    reported(env, sync, async |step| planned(env, sync, Origin::Query, &nothing, samples, step).await).await
 }
 
 /// Finds out what a rollback of this run would do if so much were approved, with up to `samples` changes of each kind. The
@@ -48,7 +49,7 @@ pub async fn plan_rollback(
     approved: &Approvals,
     samples: usize,
 ) -> Result<PlanReport, RunError> {
-    reported(sync, async |step| {
+    reported(env, sync, async |step| {
         let origin = Origin::Earlier(Box::new(before(&env.store, sync, run).await?));
         planned(env, sync, origin, approved, samples, step).await
     })
@@ -56,17 +57,38 @@ pub async fn plan_rollback(
 }
 
 async fn reported(
+    env: &Env,
     sync: &SyncSpec,
     work: impl AsyncFnOnce(&mut Step) -> Result<PlanReport, Failure>,
 ) -> Result<PlanReport, RunError> {
     let mut step = Step::Start;
-    let planned = work(&mut step).await;
-    planned.map_err(|failure| RunError {
+    let planned = async {
+        let last = History::last_published(&env.store).await?;
+        match work(&mut step).await {
+            Err(failure) => Err(or_overtaken(&env.store, last, failure).await),
+            planned => planned,
+        }
+    };
+    planned.await.map_err(|failure| RunError {
         sync: sync.name.clone(),
         run: None,
         step,
         failure: Box::new(failure),
     })
+}
+
+/// The failure, or what it comes from: nobody who plans has a lease, so what the plan reads may be collected meanwhile.
+async fn or_overtaken(store: &SyncStore, last: Option<u64>, failure: Failure) -> Failure {
+    let is_gone = match &failure {
+        Failure::Store(error) => error.is_missing(),
+        // The export that a rollback brings back.
+        Failure::Source(error) => error.kind == SourceErrorKind::Missing,
+        _ => false,
+    };
+    match History::last_published(store).await {
+        Ok(Some(run)) if is_gone && Some(run) > last => Failure::Overtaken { run },
+        Ok(_) | Err(_) => failure,
+    }
 }
 
 async fn planned(
@@ -158,7 +180,8 @@ async fn planned(
     let verdict = judge(&sync.guard, &figures, approved);
     let absent = !ddl.is_empty();
     let redact = &sync.redact;
-    let sampler = Sampler { env, store: &store, names, spec: &spec, redact, absent, samples };
+    let hold = verdict.hold;
+    let sampler = Sampler { env, store: &store, names, spec: &spec, redact, absent, hold, samples };
     let samples = sampler.samples(&export, &compared).await?;
     compared.changes.hold(verdict.hold);
     Ok(PlanReport {
@@ -193,6 +216,8 @@ struct Sampler<'a> {
     spec: &'a TableSpec,
     redact: &'a Redact,
     absent: bool,
+    /// What the guard would hold of the changes.
+    hold: Hold,
     samples: usize,
 }
 
@@ -250,6 +275,11 @@ impl Sampler<'_> {
         let shape = &self.spec.shape;
         let keys_only = Shape::new(shape.key_columns().cloned().collect(), shape.key().to_vec())?;
         let hashes = hashes(&keys_only, keys)?;
+        let withheld = match change {
+            ChangeKind::Insert => self.hold.inserts,
+            ChangeKind::Update => self.hold.updates,
+            ChangeKind::Delete => self.hold.deletes,
+        };
         let mut out = Vec::new();
         for (row, hash) in hashes.iter().enumerate() {
             let before = before.get(hash);
@@ -262,7 +292,7 @@ impl Sampler<'_> {
                 (change.before != change.after).then(|| change.shown(self.redact))
             });
             let (key, columns) = (key_value(keys, row, shape, self.redact), columns.collect());
-            out.push(Sample { change, key, columns });
+            out.push(Sample { change, withheld, key, columns });
         }
         Ok(out)
     }

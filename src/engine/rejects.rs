@@ -14,8 +14,16 @@ pub async fn rejects(
     limit: Option<usize>,
 ) -> Result<RejectsReport, StoreError> {
     let mut report = RejectsReport { sync: sync.name.clone(), run: None, rejected: 0, rejects: Vec::new() };
-    let Some((sealed, published)) = History::load(store).await?.published else { return Ok(report) };
-    let records = Refused::of(store, &sealed, Some(&published)).take(limit.unwrap_or(usize::MAX)).await?;
+    let limit = limit.unwrap_or(usize::MAX);
+    let (sealed, published, records) = loop {
+        let Some((sealed, published)) = History::load(store).await?.published else { return Ok(report) };
+        match Refused::of(store, &sealed, Some(&published)).take(limit).await {
+            Ok(records) => break (sealed, published, records),
+            // A later run was published meanwhile, and this one collected: that one's are wanted.
+            Err(error) if error.is_missing() && History::last_published(store).await? > Some(sealed.run) => {}
+            Err(error) => return Err(error),
+        }
+    };
     report.run = Some(sealed.run);
     report.rejected = Counts::of(&sealed, Some(&published)).rejected;
     report.rejects = records.into_iter().map(|record| hidden(record, &sync.redact)).collect();

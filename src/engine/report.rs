@@ -123,6 +123,8 @@ impl PlanReport {
 pub struct Sample {
     /// What happens to the row.
     pub change: ChangeKind,
+    /// It would not happen: the guard would withhold it.
+    pub withheld: bool,
     /// Its key as a JSON object.
     pub key: serde_json::Value,
     /// Per column the value before and after: all columns of an insert, the changed ones of an update.
@@ -242,7 +244,7 @@ impl Counts {
     }
 
     pub(super) fn planned(changes: &Changes, exported: u64, findings: &[Finding]) -> Self {
-        // What a repair or a retry leaves alone is held too, but nobody has withheld it.
+        // What earlier versions left alone in a repair or a retry counts as held too, but nobody has withheld it.
         let withheld = findings.iter().any(|finding| finding.then == Then::Withhold);
         let held = if withheld { changes.held } else { Held::default() };
         Self {

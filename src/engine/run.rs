@@ -48,13 +48,22 @@ async fn leased<T>(
         step: Step::Start,
         failure: Box::new(error.into()),
     })?;
-    // Whatever it waits for (a store that does not answer, say): without the lease it ends, as by a kill.
+    // Whatever it waits for (a store that does not answer, say): without the lease it ends, as by a kill. But what is done by
+    // then is done.
     let lost = held.keeper.lost.clone();
     let outcome = tokio::select! {
         biased;
-        () = lost.cancelled() => Err(Failure::Lease(LeaseError::Lost(0))),
         outcome = work(&mut held) => outcome,
+        () = lost.cancelled() => Err(Failure::Lease(LeaseError::Lost(0))),
     };
+    // Only now that the outcome is fixed: a published run stays published, whatever becomes of the lease meanwhile.
+    if outcome.is_ok() && held.collects {
+        tokio::select! {
+            biased;
+            () = lost.cancelled() => {}
+            () = held.collect_quietly() => {}
+        }
+    }
     let epoch = held.epoch();
     let outcome = match outcome {
         Err(failure) if held.may_be_anothers_doing(&failure).await => Err(LeaseError::Lost(epoch).into()),

@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 /// Manifests that are read at the same time.
 const READ_AT_ONCE: usize = 16;
+/// So many times whoever reads without a lease may find that what was listed has been collected since: each time a run was
+/// published and the one before it went, in the moment between a listing and a read.
+const LISTED_AGAIN: usize = 5;
 
 /// Format of everything in the store. A store with a higher one is refused, a lower one is read.
 ///
@@ -136,6 +139,10 @@ pub struct Changes {
     /// Changes that are held back. The index says of their keys what the target holds, so the next run finds them again.
     #[serde(default)]
     pub held: Held,
+    /// Differences that are none of this run's business, as where a repair or a rollback leaves rows alone; the next run
+    /// finds them again, too. Before there was this field, `held` counted them.
+    #[serde(default)]
+    pub out_of_scope: Held,
     /// Format 1: keys that are still in the target and not in the index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_parts: Vec<Part>,
@@ -247,7 +254,8 @@ impl Index {
 impl Changes {
     /// Keys that the export has, each once.
     pub fn exported_keys(&self) -> u64 {
-        self.inserts + self.updates + self.unchanged + self.held.inserts + self.held.updates
+        let left = [self.held, self.out_of_scope].iter().map(|left| left.inserts + left.updates).sum::<u64>();
+        self.inserts + self.updates + self.unchanged + left
     }
 
     /// The same counts with these kinds of changes held.
@@ -333,9 +341,27 @@ impl History {
         Self::load(store).await
     }
 
-    /// Reads it from the manifests.
+    /// Reads it from the manifests. Others may write and collect meanwhile.
     pub async fn load(store: &SyncStore) -> Result<Self, StoreError> {
-        Self::of(store, &manifests(store).await?).await
+        let mut all = manifests(store).await?;
+        for _ in 0..LISTED_AGAIN {
+            let error = match Self::of(store, &all).await {
+                Err(error @ (StoreError::Storage { .. } | StoreError::Corrupt { .. })) => error,
+                read => return read,
+            };
+            let again = manifests(store).await?;
+            // Only what a later run has taken the place of is ever collected; anything else is damage.
+            if last(&again) <= last(&all) {
+                return Err(error);
+            }
+            all = again;
+        }
+        Self::of(store, &all).await
+    }
+
+    /// The last published run, from the names of the manifests alone.
+    pub async fn last_published(store: &SyncStore) -> Result<Option<u64>, StoreError> {
+        Ok(last(&manifests(store).await?))
     }
 
     async fn of(store: &SyncStore, all: &[(u64, Commit)]) -> Result<Self, StoreError> {

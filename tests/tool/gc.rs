@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A source of one row, whose value a test sets; none: it fails.
 #[derive(Clone, Default)]
-struct OneRow(Arc<Mutex<Option<i64>>>);
+pub(crate) struct OneRow(pub(crate) Arc<Mutex<Option<i64>>>);
 
 fn schema() -> SchemaRef {
     let column = |name| Field::new(name, DataType::Int64, false);
@@ -88,10 +88,10 @@ impl<F: Fn(Point) + Send + Sync> Observer for At<F> {
     }
 }
 
-struct World {
-    env: Env,
-    sync: SyncSpec,
-    source: OneRow,
+pub(crate) struct World {
+    pub(crate) env: Env,
+    pub(crate) sync: SyncSpec,
+    pub(crate) source: OneRow,
     target: MemoryTarget,
     clock: Ahead,
 }
@@ -101,7 +101,7 @@ impl World {
         Self::with(retain, Arc::new(InMemory::new()))
     }
 
-    fn with(retain: Retention, objects: Arc<dyn ObjectStore>) -> Self {
+    pub(crate) fn with(retain: Retention, objects: Arc<dyn ObjectStore>) -> Self {
         let (source, target, clock) = (OneRow::default(), MemoryTarget::default(), Ahead::default());
         let env = Env {
             store: SyncStore::new(objects, &Path::default(), "items"),
@@ -135,7 +135,7 @@ impl World {
         Self { env, sync, source, target, clock }
     }
 
-    async fn publish(&self, value: i64) -> u64 {
+    pub(crate) async fn publish(&self, value: i64) -> u64 {
         *self.source.0.lock().unwrap() = Some(value);
         engine::run(&self.env, &self.sync, RunOptions::default()).await.unwrap().run
     }

@@ -96,6 +96,11 @@ fn withheld_deletes_stay_known_and_upserts_go_on_until_they_are_approved() {
         items(&project, 80);
         let csv = project.read("items.csv").replace("5,n5\n", "5,changed\n") + "500,new\n";
         project.items(&csv);
+        let plan = project.ok(&["plan", "--output", "json"]).json();
+        let samples = plan["syncs"][0]["samples"].as_array().expect("samples").iter();
+        let marks: Vec<_> = samples.map(|s| [&s["change"], &s["withheld"]].map(Value::to_string)).collect();
+        let wanted = [["\"insert\"", "false"], ["\"update\"", "false"]].into_iter();
+        assert_eq!(marks, wanted.chain([["\"delete\"", "true"]; 3]).collect::<Vec<_>>());
         let ran = project.run(&["run"]);
         assert_eq!(ran.code, 3);
         assert!(ran.stdout.contains("hydrant run items --approve deletes=20"), "{}", ran.stdout);

@@ -17,6 +17,7 @@ mod kill;
 mod modes;
 mod order;
 mod output;
+mod overtaken;
 mod pains;
 #[path = "../support/proxy.rs"]
 mod proxy;

@@ -388,6 +388,8 @@ fn the_guard_looks_at_a_rollback_too() {
         "{}",
         plan.all()
     );
+    let samples: Vec<_> = plan.stdout.lines().filter(|line| line.starts_with("  - ")).collect();
+    assert!(samples.len() == 3 && samples.iter().all(|s| s.ends_with(" (withheld)")), "{}", plan.all());
     let ran = project.run(&["rollback", "items", "2", "--yes"]);
     assert_eq!(ran.code, 3, "{}", ran.all());
     assert!(ran.stdout.contains("50 deletes withheld") && ran.stdout.contains(command), "{}", ran.all());
