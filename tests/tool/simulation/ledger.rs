@@ -37,6 +37,8 @@ pub(super) struct Ledger {
     /// Keys of which nobody can know what the target holds: their run was abandoned, or they were not sent when everything
     /// was to be sent again.
     unsure: BTreeSet<i64>,
+    /// Runs that were abandoned; one that was frozen may still be writing.
+    abandoned: BTreeSet<u64>,
     /// The last run that was published.
     published: Option<u64>,
     /// The run that wrote last, the published run that it follows, and what there was when it began.
@@ -103,7 +105,10 @@ pub(super) fn applied(process: &Process, batch: &Batch, rejects: &[Reject], last
         for (row, id) in keys(rows).enumerate() {
             let refused = rejects.iter().any(|reject| reject.part == part && reject.row == row);
             ledger.outcomes.insert(id, (batch.checkpoint.run, refused));
-            ledger.unsure.remove(&id);
+            match ledger.abandoned.contains(&batch.checkpoint.run) {
+                true => ledger.unsure.insert(id),
+                false => ledger.unsure.remove(&id),
+            };
         }
     }
     drop(ledger);
@@ -189,6 +194,7 @@ pub(super) fn committed(world: &World, path: &Path) {
             let sent = ledger.outcomes.iter().filter(|(_, (by, _))| *by == run).map(|(id, _)| *id);
             let unsure: Vec<i64> = changed.into_iter().chain(gone).chain(sent).collect();
             ledger.unsure.extend(unsure);
+            ledger.abandoned.insert(run);
         }
         _ => {}
     }

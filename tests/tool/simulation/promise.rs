@@ -128,8 +128,8 @@ pub(super) fn explained(process: &Process, error: &RunError) {
             Failure::Store(StoreError::Taken { .. }) => accompanied,
             Failure::Target(error) => accompanied && error.kind() == ErrorKind::Fenced,
             Failure::TooManyRejects { .. } => world.weather.rejects,
-            // Somebody published, or abandoned, at the same time.
-            Failure::NotPending { .. } => accompanied,
+            // Somebody published or abandoned it at the same time, or a write that did so was still on its way.
+            Failure::NotPending { .. } => true,
             Failure::Guard { .. } => true,
             Failure::Stopped => process.stop.is_cancelled(),
             _ => false,
