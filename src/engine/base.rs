@@ -15,7 +15,14 @@ use arrow::{
 };
 use hydrant_contract::TableSpec;
 use object_store::path::Path as ObjectPath;
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Buckets of the index that are kept while finer parts of them are asked for: one for each unit that is compared at the
+/// same time.
+const KEPT: usize = 2;
 
 /// What the target is believed to hold.
 ///
@@ -27,6 +34,8 @@ pub(super) struct Base {
     store: SyncStore,
     names: RunNames,
     buckets: Vec<Part>,
+    /// The buckets that were read last, by their place, the oldest first.
+    kept: Mutex<Vec<(usize, Arc<Bucket>)>>,
     keys: SchemaRef,
     carried: Fingerprinted,
     unknown: Fingerprinted,
@@ -164,6 +173,7 @@ impl BaseBuilder {
             names: self.store.names().run(run.unwrap_or_default()),
             store: self.store,
             buckets,
+            kept: Mutex::default(),
             keys: self.keys,
             carried: self.carried.finish()?,
             unknown: self.unknown.finish()?,
@@ -200,31 +210,57 @@ impl Base {
     }
 
     /// What is believed of the keys whose hash lies in this bucket, of so many.
+    ///
+    /// What is known on top of the index is added to the part that is asked for, never to a whole bucket of the index: an
+    /// abandoned run can leave far more keys than the index has, and with enough parts each of them is small. A bucket is
+    /// read once if its parts are asked for one after the other.
     pub(super) async fn bucket(&self, number: usize, of: usize) -> Result<Bucket, StoreError> {
         let own = self.buckets.len();
         if own == 0 {
             let path = self.names.index_bucket(number);
             return self.amended(Bucket::empty(self.keys.clone()), number, of, &path);
         }
-        if own <= of {
-            let bucket = self.own_bucket(number * own / of).await?;
-            return Ok(if own == of { bucket } else { bucket.within(number, of) });
+        if own < of {
+            let place = number * own / of;
+            let part = self.kept(place).await?.within(number, of);
+            return self.amended(part, number, of, &self.path(place));
         }
         let finer = own / of;
         let mut whole = Bucket::empty(self.keys.clone());
-        for number in number * finer..(number + 1) * finer {
-            whole
-                .append(self.own_bucket(number).await?)
-                .map_err(|e| StoreError::corrupt(&self.names.index_bucket(number), e))?;
+        for place in number * finer..(number + 1) * finer {
+            let path = self.path(place);
+            let bucket = self.amended(self.own_bucket(place).await?, place, own, &path)?;
+            if finer == 1 {
+                return Ok(bucket);
+            }
+            whole.append(bucket).map_err(|e| StoreError::corrupt(&path, e))?;
         }
         Ok(whole)
     }
 
+    fn path(&self, place: usize) -> ObjectPath {
+        self.names.index_bucket(self.buckets[place].number)
+    }
+
     /// One bucket of the index as it lies in the store.
-    async fn own_bucket(&self, number: usize) -> Result<Bucket, StoreError> {
-        let path = self.names.index_bucket(self.buckets[number].number);
-        let bucket = Bucket::from_batch(&fetch(&self.store, &path).await?, &self.keys, &path)?;
-        self.amended(bucket, number, self.buckets.len(), &path)
+    async fn own_bucket(&self, place: usize) -> Result<Bucket, StoreError> {
+        let path = self.path(place);
+        Bucket::from_batch(&fetch(&self.store, &path).await?, &self.keys, &path)
+    }
+
+    /// The same, and it stays in memory until others take its place.
+    async fn kept(&self, place: usize) -> Result<Arc<Bucket>, StoreError> {
+        let lock = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bucket)) = lock().iter().find(|(kept, _)| *kept == place) {
+            return Ok(bucket.clone());
+        }
+        let bucket = Arc::new(self.own_bucket(place).await?);
+        let mut kept = lock();
+        if kept.len() == KEPT {
+            kept.remove(0);
+        }
+        kept.push((place, bucket.clone()));
+        Ok(bucket)
     }
 
     /// With what is known on top of the index.
@@ -266,4 +302,54 @@ impl Base {
 
 async fn fetch(store: &SyncStore, path: &ObjectPath) -> Result<RecordBatch, StoreError> {
     read_all(store.get(path).await?).map_err(|e| StoreError::corrupt(path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::Int64Array;
+    use object_store::memory::InMemory;
+
+    /// Keys with hashes that are spread over all buckets.
+    fn keys(ids: impl Iterator<Item = i64> + Clone) -> Bucket {
+        let hash = |id: i64| (id as u128).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+        let column = Arc::new(Int64Array::from_iter_values(ids.clone()));
+        let keys = RecordBatch::try_from_iter([("id", column as _)]).unwrap();
+        let bucket =
+            Bucket { hashes: ids.clone().map(hash).collect(), rows: ids.map(|id| id as u64).collect(), keys };
+        bucket.in_order().unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_bucket_of_the_index_is_read_once_and_its_parts_hold_only_their_own_keys() {
+        let path = ObjectPath::default();
+        let store = SyncStore::new(Arc::new(InMemory::new()), &path, "items");
+        let (index, left) = (keys(1..40), keys(30..400));
+        let schema = index.keys.schema();
+        let number = 0;
+        let object = store.names().run(1).index_bucket(number);
+        store.put(&object, index.encode().unwrap()).await.unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        let base = || {
+            let room = Room { memory_bytes: 4096, scratch: scratch.path() };
+            let mut begin = BaseBuilder::new(&store, schema.clone(), room);
+            begin.index = Some((1, vec![Part { number, rows: 39, bytes: 1 }]));
+            begin.unsure(left.clone(), &path).unwrap().finish().unwrap()
+        };
+        let whole = base().bucket(0, 1).await.unwrap();
+        assert_eq!(whole.hashes.len(), 399);
+        assert_eq!(whole.rows.iter().filter(|row| **row == UNKNOWN_ROW).count(), 370);
+
+        let base = base();
+        let mut parts = Bucket::empty(schema.clone());
+        for part in 0..16 {
+            let bucket = base.bucket(part, 16).await.unwrap();
+            assert_eq!(bucket.hashes, whole.within(part, 16).hashes, "part {part}");
+            parts.append(bucket).unwrap();
+            if part == 0 {
+                store.delete(&object).await.unwrap();
+            }
+        }
+        assert_eq!((parts.hashes, parts.rows, parts.keys), (whole.hashes, whole.rows, whole.keys));
+    }
 }

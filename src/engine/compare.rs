@@ -1,7 +1,8 @@
 //! Diff: the last index against the new fingerprints, bucket by bucket, two at a time.
 //!
 //! The two may have different numbers of buckets, both powers of two. A unit of work is one bucket of the coarser side and
-//! all of the finer side that lie in it; memory is that of one coarse bucket, and the coarser side has the fewer rows.
+//! all of the finer side that lie in it; memory is that of one coarse bucket, and the coarser side has the fewer rows. What
+//! is known on top of the index may be more than the index has, and comes with the finer parts.
 
 use super::{
     Failure,
@@ -129,10 +130,9 @@ impl Compare<'_> {
             return Err(Failure::Stopped);
         }
         if old <= new {
-            let all = self.base.bucket(unit, old).await?;
             let finer = new / old;
             for number in unit * finer..(unit + 1) * finer {
-                let before = if finer == 1 { all.clone() } else { all.within(number, new) };
+                let before = self.base.bucket(number, new).await?;
                 let after = self.new_bucket(number, new).await?;
                 let result = self.compare(&before, &after, 0..after.hashes.len(), (number, new)).await?;
                 let kept = result.kept.clone();

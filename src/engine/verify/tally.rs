@@ -103,8 +103,8 @@ impl<'a> Tally<'a> {
         })
     }
 
-    /// Compares bucket by bucket. The index has as many as it was written with; those of the table can be had as fine as
-    /// wanted, so that the application's own rows, however many, do not make a large one.
+    /// Compares bucket by bucket: as many as the larger of the two needs, so that neither the application's own rows nor
+    /// the keys that an abandoned run left, however many, make a large one.
     pub(super) async fn compare(
         &mut self,
         held: &Held<'_>,
@@ -112,23 +112,18 @@ impl<'a> Tally<'a> {
         found: Fingerprinted,
     ) -> Result<(), Failure> {
         let fine = bucket_count(found.rows().max(base.rows()));
-        let own = base.buckets().unwrap_or(fine);
-        let finer = (fine / own).max(1);
-        let (of, found) = (own * finer, Arc::new(found));
-        for unit in 0..own {
-            let all = base.bucket(unit, own).await?;
-            for number in unit * finer..(unit + 1) * finer {
-                held.go_on()?;
-                let expected = if finer == 1 { all.clone() } else { all.within(number, of) };
-                let found = found.clone();
-                let path = held.env.store.names().runs();
-                let found = in_background(&path, move || found.bucket(number, of)).await?;
-                let merged = merge(
-                    Side { hashes: &expected.hashes, rows: &expected.rows },
-                    Side { hashes: &found.hashes, rows: &found.rows },
-                );
-                self.take(&expected, &found, merged)?;
-            }
+        let (of, found) = (fine.max(base.buckets().unwrap_or(fine)), Arc::new(found));
+        for number in 0..of {
+            held.go_on()?;
+            let expected = base.bucket(number, of).await?;
+            let found = found.clone();
+            let path = held.env.store.names().runs();
+            let found = in_background(&path, move || found.bucket(number, of)).await?;
+            let merged = merge(
+                Side { hashes: &expected.hashes, rows: &expected.rows },
+                Side { hashes: &found.hashes, rows: &found.rows },
+            );
+            self.take(&expected, &found, merged)?;
         }
         Ok(())
     }
