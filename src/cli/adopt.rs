@@ -69,10 +69,16 @@ fn text(report: &AdoptReport) {
         count(report.adopted),
         report.run,
     );
+    if report.unreadable > 0 {
+        anstream::println!(
+            "  {WARN}{} more rows are known by their keys only{WARN:#}: they have values that the query's types cannot hold; a run that has their keys writes them",
+            count(report.unreadable)
+        );
+    }
     match report.left_out {
         None | Some(0) => {}
         Some(rows) => anstream::println!(
-            "  {WARN}{} rows left out{WARN:#}: they have values that the query's types cannot hold; a run that has their keys writes them",
+            "  {WARN}{} rows left out{WARN:#}: they have keys that the query's types cannot hold; no run touches them",
             count(rows)
         ),
     }

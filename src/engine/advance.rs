@@ -71,6 +71,7 @@ impl Held<'_> {
         self.memory(&history, None, checkpoint.as_ref(), absent).agrees()?;
 
         self.enter(Step::Export);
+        let unreadable = earlier.unreadable.clone();
         let run = self.epoch();
         let names = self.env.store.names().run(run);
         let to = Destination { store: &self.env.store, names: names.clone() };
@@ -85,6 +86,7 @@ impl Held<'_> {
             let bytes = RejectRecord::encode(&refused).map_err(|e| StoreError::corrupt(&path, e))?;
             self.env.store.put(&path, bytes).await?;
         }
+        let unreadable = unreadable.write(&self.env.store, &names).await?;
         self.reached(Point::Exported);
 
         self.enter(Step::Diff);
@@ -110,6 +112,7 @@ impl Held<'_> {
             spec,
             scheme,
             export,
+            unreadable,
             index: compared.index,
             changes: compared.changes,
             findings,

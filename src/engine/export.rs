@@ -137,7 +137,7 @@ struct Prints<'a> {
 
 impl Prints<'_> {
     fn add(&mut self, screened: &Screened) -> Result<(), Failure> {
-        let Screened { rows: batch, refused } = screened;
+        let Screened { rows: batch, refused, unreadable } = screened;
         let mut prints = Fingerprints::default();
         self.fingerprinter.hash(batch, &mut prints).map_err(StoreError::memory)?;
         let first = self.seen;
@@ -148,6 +148,9 @@ impl Prints<'_> {
             // It is there and stays there, whatever it holds.
             prints.rows[*row] = UNKNOWN_ROW;
             self.refuse(RejectRecord { hash: has_key.then(|| prints.keys[*row]), ..record.clone() });
+        }
+        for row in unreadable {
+            prints.rows[*row] = UNKNOWN_ROW;
         }
         if prints.null_keys.is_empty() {
             let keys = RecordBatch::try_new(self.shape.key_schema(), keys.columns().to_vec())

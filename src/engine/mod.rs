@@ -30,6 +30,7 @@ mod run;
 mod scan;
 mod screen;
 mod status;
+mod unreadable;
 mod verify;
 
 pub use abandon::{AbandonReport, abandon};

@@ -98,7 +98,8 @@ impl Origin {
                 let as_of = held.env.clock.now();
                 let key = held.sync.key.clone();
                 let shape = Shape::of(held.env.source.describe(&held.sync.model).await?.as_ref(), key)?;
-                Ok(Opened { rows: adopted.rows(held, &shape), shape, as_of, earlier: Earlier::default() })
+                let earlier = Earlier::adopted(adopted.unreadable.clone());
+                Ok(Opened { rows: adopted.rows(held, &shape), shape, as_of, earlier })
             }
         }
     }

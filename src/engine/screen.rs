@@ -1,7 +1,7 @@
 //! What rows go through between the source and the fingerprints: values are carried, and mended where the sync says so.
 //! A row with a value for which there is neither a carrier nor a policy is refused here, and all others go on.
 
-use super::{Failure, rejects::hidden};
+use super::{Failure, rejects::hidden, unreadable::Unreadable};
 use crate::{
     apply::shown::{key_text, shortened},
     carry::{Carrier, Misfit},
@@ -26,16 +26,24 @@ pub(super) struct Earlier {
     refused: BTreeMap<u64, RejectRecord>,
     /// Values of it that are not the query's.
     mended: Mended,
+    /// Rows of an adopted table that could not be read.
+    pub(super) unreadable: Unreadable,
 }
 
 impl Earlier {
+    /// What is known of a table while it is being adopted.
+    pub(super) fn adopted(unreadable: Unreadable) -> Self {
+        Self { unreadable, ..Self::default() }
+    }
+
     pub(super) async fn of(store: &SyncStore, sealed: &Sealed) -> Result<Self, StoreError> {
         let mut refused = BTreeMap::new();
         let mut files = Refused::of(store, sealed, None);
         while let Some(records) = files.next().await? {
             refused.extend(records.into_iter().filter_map(|record| Some((record.position?, record))));
         }
-        Ok(Self { refused, mended: sealed.mended.clone() })
+        let unreadable = Unreadable::of(store, sealed).await?;
+        Ok(Self { refused, mended: sealed.mended.clone(), unreadable })
     }
 }
 
@@ -84,6 +92,8 @@ pub(super) struct Screened {
     pub(super) rows: RecordBatch,
     /// Rows that are refused, and why. Hashes are not known yet.
     pub(super) refused: BTreeMap<usize, RejectRecord>,
+    /// Rows of which only the key is known, ascending.
+    pub(super) unreadable: Vec<usize>,
 }
 
 impl<'a> Screen<'a> {
@@ -121,7 +131,7 @@ impl<'a> Screen<'a> {
             let row = usize::try_from(position - first).unwrap_or(usize::MAX);
             refused.insert(row, hidden(record.clone(), self.redact));
         }
-        Ok(Screened { rows, refused })
+        Ok(Screened { rows, refused, unreadable: self.earlier.unreadable.within(first..self.seen) })
     }
 
     fn record(&self, batch: &RecordBatch, rows: &RecordBatch, misfit: &Misfit, first: u64) -> RejectRecord {

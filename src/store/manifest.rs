@@ -51,6 +51,10 @@ pub struct Sealed {
     pub scheme: Scheme,
     /// The exported rows.
     pub export: Export,
+    /// Rows of the export that stand for rows of an adopted table whose values the query's types cannot hold: only the key is
+    /// known of them, and they are never sent.
+    #[serde(default)]
+    pub unreadable: u64,
     /// The index of this run.
     pub index: Index,
     /// What turns the last index into this one.

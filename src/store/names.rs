@@ -5,6 +5,7 @@
 //! <sync>/manifests/00000017.sealed.json
 //! <sync>/manifests/00000017.{published,abandoned}.json
 //! <sync>/runs/00000017/export/part-00000.parquet
+//! <sync>/runs/00000017/export/unreadable.roaring
 //! <sync>/runs/00000017/index/bucket-0000.parquet
 //! <sync>/runs/00000017/changes/{inserts,updates}.roaring
 //! <sync>/runs/00000017/changes/deletes-00000.parquet
@@ -161,6 +162,11 @@ impl RunNames {
     /// A part of the export.
     pub fn export_part(&self, part: usize) -> Path {
         self.in_folder("export", format!("part-{part:05}.parquet"))
+    }
+
+    /// Positions in the export of rows of an adopted table whose values could not be read.
+    pub fn unreadable(&self) -> Path {
+        self.in_folder("export", "unreadable.roaring".to_owned())
     }
 
     /// A bucket of the index.
