@@ -19,7 +19,7 @@ pub use rows::{Picked, pick, pick_all};
 
 use crate::{
     point::Point,
-    store::{Exceptions, Kind, RejectRecord, Sealed, StoreError, SyncStore, read_all},
+    store::{Exceptions, RejectRecord, Sealed, StoreError, SyncStore, read_all},
     sync::Redact,
 };
 use arrow::error::ArrowError;
@@ -129,8 +129,9 @@ impl Job<'_> {
                 next_change: next,
             };
             let mut unit = Unit::new(&spec, checkpoint, self.sealed, &gathered)?;
-            // An adopted table is as somebody else left it: of how fresh that is nothing is known.
-            if next == total && self.sealed.kind != Kind::Adopt {
+            // An adopted table is as somebody else left it, and so is what goes back to one: of how fresh that is nothing is
+            // known, and a row that says so would be wrong.
+            if next == total && self.sealed.fresh {
                 let rows = self.sealed.export.rows();
                 unit.batch.freshness = Some(Freshness { as_of: self.sealed.as_of, rows });
             }

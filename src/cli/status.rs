@@ -56,11 +56,18 @@ fn text(reports: &[StatusReport], now: DateTime<Utc>) {
             Some(p) => {
                 let c = &p.counts;
                 let age = (now - p.as_of).to_std().unwrap_or_default();
+                let (as_of, age) = match p.fresh {
+                    true => {
+                        (p.as_of.format("%F %T UTC").to_string(), indicatif::HumanDuration(age).to_string())
+                    }
+                    // The table is as it was adopted: how old that is, nobody knows.
+                    false => ("not known".to_owned(), String::new()),
+                };
                 vec![
                     report.sync.clone(),
                     p.table.clone(),
-                    p.as_of.format("%F %T UTC").to_string(),
-                    indicatif::HumanDuration(age).to_string(),
+                    as_of,
+                    age,
                     p.run.to_string(),
                     count(c.exported),
                     format!("+{} ~{} -{}", count(c.inserts), count(c.updates), count(c.deletes)),

@@ -45,7 +45,7 @@ impl Held<'_> {
     async fn new_run(&mut self, origin: Origin) -> Result<RunReport, Failure> {
         self.enter(Step::Inspect);
         let history = History::load(&self.env.store).await?;
-        let Opened { rows, shape, as_of, earlier } = origin.open(self, &history).await?;
+        let Opened { rows, shape, as_of, fresh, earlier } = origin.open(self, &history).await?;
         refuse_reserved(&rows.schema, &self.sync.deletes)?;
         let spec = table_spec(self.sync, shape);
         let scheme = Scheme::of(&spec.shape);
@@ -107,6 +107,7 @@ impl Held<'_> {
             kind,
             base,
             as_of,
+            fresh,
             sealed_at: self.env.clock.now(),
             target: self.sync.target.clone(),
             spec,

@@ -54,6 +54,8 @@ pub(super) struct Opened {
     pub(super) shape: Shape,
     /// As of when they are.
     pub(super) as_of: DateTime<Utc>,
+    /// Whether that says how fresh they are; see [`Sealed::fresh`].
+    pub(super) fresh: bool,
     /// What the export that they are from has to say of them.
     pub(super) earlier: Earlier,
 }
@@ -99,7 +101,7 @@ impl Origin {
                 let key = held.sync.key.clone();
                 let shape = Shape::of(held.env.source.describe(&held.sync.model).await?.as_ref(), key)?;
                 let earlier = Earlier::adopted(adopted.unreadable.clone());
-                Ok(Opened { rows: adopted.rows(held, &shape), shape, as_of, earlier })
+                Ok(Opened { rows: adopted.rows(held, &shape), shape, as_of, fresh: false, earlier })
             }
         }
     }
@@ -135,7 +137,7 @@ pub(super) async fn queried(env: &Env, sync: &SyncSpec) -> Result<Opened, Failur
     let as_of = env.clock.now();
     let rows = env.source.open(&sync.model).await?;
     let shape = Shape::of(&rows.schema, sync.key.clone())?;
-    Ok(Opened { rows, shape, as_of, earlier: Earlier::default() })
+    Ok(Opened { rows, shape, as_of, fresh: true, earlier: Earlier::default() })
 }
 
 /// A failure if the query returns other columns than those of the last export. A source that does not answer is not asked
@@ -162,5 +164,6 @@ pub(super) async fn stored(env: &Env, sealed: &Sealed) -> Result<Opened, Failure
         position: None,
     });
     let earlier = Earlier::of(&env.store, sealed).await?;
-    Ok(Opened { rows: Rows { schema, batches: batches.boxed() }, shape, as_of: sealed.as_of, earlier })
+    let rows = Rows { schema, batches: batches.boxed() };
+    Ok(Opened { rows, shape, as_of: sealed.as_of, fresh: sealed.fresh, earlier })
 }

@@ -176,6 +176,8 @@ pub struct PublishedStatus {
     pub run: u64,
     /// The table is as the query was then.
     pub as_of: DateTime<Utc>,
+    /// Whether it is: an adopted table is as somebody else left it, and `as_of` only says when that was read.
+    pub fresh: bool,
     /// When it was published.
     pub published_at: DateTime<Utc>,
     /// Where the rows are kept: target and table.

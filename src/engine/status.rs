@@ -16,6 +16,7 @@ pub async fn status(
     let published = history.published.map(|(sealed, published)| PublishedStatus {
         run: sealed.run,
         as_of: sealed.as_of,
+        fresh: sealed.fresh,
         published_at: published.published_at,
         table: place(&sealed.target, &sealed.spec),
         counts: Counts::of(&sealed, Some(&published)),

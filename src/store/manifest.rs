@@ -41,6 +41,10 @@ pub struct Sealed {
     pub base: Option<u64>,
     /// When the query began.
     pub as_of: DateTime<Utc>,
+    /// Whether its rows are the query's. Those of an adopted table, and of what is made from its export, are as somebody
+    /// else left them: `as_of` is when they were read, and of how fresh they are nothing is known.
+    #[serde(default = "yes")]
+    pub fresh: bool,
     /// When it was sealed.
     pub sealed_at: DateTime<Utc>,
     /// The target, by its name in the configuration.
@@ -78,6 +82,10 @@ pub struct Sealed {
     /// Values of the export that are not the query's, because the column could not hold those.
     #[serde(default, skip_serializing_if = "Mended::is_empty")]
     pub mended: Mended,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Where the rows of a run are from.
@@ -283,6 +291,7 @@ impl Changes {
 impl Sealed {
     /// As if this version had written it.
     fn modern(mut self) -> Self {
+        self.fresh &= self.kind != Kind::Adopt;
         if let Some(Withheld { reason }) = self.withheld.take() {
             let deletes = std::mem::take(&mut self.changes.deletes);
             self.changes.held.deletes = deletes;

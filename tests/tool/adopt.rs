@@ -58,6 +58,7 @@ fn adopting_writes_no_row_and_the_next_run_sends_only_what_differs() {
         assert_eq!(witness(&project), before);
         let fresh = format!("SELECT count(*) FROM {}", project.database.freshness());
         assert_eq!(project.query(&fresh), ["0"], "how fresh it is, nobody knows");
+        assert!(project.ok(&["status"]).stdout.contains("not known"));
         project.ok(&["verify"]);
 
         let plan = project.ok(&["plan", "--output", "json"]).json()["syncs"][0].take();
@@ -83,6 +84,15 @@ fn adopting_writes_no_row_and_the_next_run_sends_only_what_differs() {
         );
         assert_eq!(project.query(&fresh), ["1"]);
         project.ok(&["verify"]);
+        // Back to what was adopted: nothing new is said of its freshness.
+        let run =
+            project.ok(&["status", "--output", "json"]).json()["syncs"][0]["published"]["run"].to_string();
+        let as_of = format!("SELECT as_of FROM {}", project.database.freshness());
+        let published = project.query(&as_of);
+        project.ok(&["rollback", "items", &run, "--yes"]);
+        assert_eq!(project.query("SELECT name FROM items WHERE id = 2"), ["two"]);
+        assert_eq!(project.query(&as_of), published, "when it was adopted says nothing");
+        assert!(project.ok(&["status"]).stdout.contains("not known"));
     });
 }
 
