@@ -4,7 +4,7 @@ use crate::harness::{Database, Project, Ran, eventually, everywhere, signal};
 use std::fmt::Write;
 
 /// Enough for many batches.
-const ROWS: u32 = 240_000;
+const ROWS: u32 = 120_000;
 
 /// `id,name,score` of all ids for which `score` gives something.
 pub(crate) fn rows(score: impl Fn(u32) -> Option<u32>) -> String {
@@ -103,7 +103,7 @@ fn a_row_that_changed_back_and_a_row_that_came_and_went_are_right_after_a_kill()
 fn a_killed_repair_is_finished_by_the_next_run() {
     everywhere(|project| {
         let project = project();
-        let some = ROWS / 4;
+        let some = ROWS / 2;
         let all = rows(|id| (id < some).then_some(1));
         project.items(&all);
         project.ok(&["run"]);

@@ -55,6 +55,11 @@ impl Ledger {
         self.outcomes.iter().filter(|(_, outcome)| **outcome == (run, true)).map(|(id, _)| *id).collect()
     }
 
+    /// The epoch of the lease in force.
+    pub(super) fn lease_epoch(&self) -> Option<u64> {
+        self.lease.as_ref().map(|(record, _)| record.epoch)
+    }
+
     /// Keys that were refused when they were sent last, or of which it is not known for another reason what the target holds.
     pub(super) fn unknown(&self) -> BTreeSet<i64> {
         let refused = self.outcomes.iter().filter(|(_, (_, refused))| *refused).map(|(id, _)| *id);

@@ -128,6 +128,10 @@ pub(super) fn explained(process: &Process, error: &RunError) {
             Failure::Store(StoreError::Taken { .. }) => accompanied,
             Failure::Target(error) => accompanied && error.kind() == ErrorKind::Fenced,
             Failure::TooManyRejects { .. } => world.weather.rejects,
+            // A process that slept finds its files collected; that its lease is lost it could not find out any more.
+            Failure::Store(missing) if missing.is_missing() => {
+                accompanied && world.lock(&world.ledger).lease_epoch() > error.run
+            }
             // Somebody published or abandoned it at the same time, or a write that did so was still on its way.
             Failure::NotPending { .. } => true,
             Failure::Guard { .. } => true,
