@@ -1,14 +1,16 @@
 //! `hydrant abandon`
 
 use super::{
-    Exit, Global, Problem, env, named,
-    output::{self, BOLD, Output, WARN, count},
+    Exit, Global, Problem, Syncs,
+    each::{Told, each},
+    output::{BOLD, WARN, count},
     progress::Progress,
-    registry,
 };
-use crate::engine::{self, AbandonReport};
+use crate::{
+    engine::{self, AbandonReport, Env},
+    sync::SyncSpec,
+};
 use clap::Args;
-use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
@@ -26,20 +28,9 @@ impl Abandon {
         stop: CancellationToken,
         progress: Progress,
     ) -> Result<Exit, Problem> {
-        let config = global.load()?;
-        let sync = named(&config, &self.sync)?;
-        let registry = registry(&config)?;
-        let outcome = match env(&registry, &config, sync, stop, Arc::new(progress.clone())) {
-            Ok(env) => engine::abandon(&env, sync, self.run).await,
-            Err(error) => Err(error),
-        };
-        progress.clear();
-        match (global.output, &outcome) {
-            (Output::Json, _) => output::outcomes(std::slice::from_ref(&outcome)),
-            (Output::Text, Ok(report)) => text(report),
-            (Output::Text, Err(error)) => output::failure(error),
-        }
-        Ok(outcome.map_or_else(|error| Exit::of_failure(error.failure.kind()), |_| Exit::Done))
+        let syncs = Syncs { names: vec![self.sync], all: false };
+        let work = async |env: &Env, sync: &SyncSpec| engine::abandon(env, sync, self.run).await;
+        each(&syncs, global, stop, progress, work, Told { text, exit: |_| Exit::Done }).await
     }
 }
 

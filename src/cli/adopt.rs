@@ -1,15 +1,17 @@
 //! `hydrant adopt`
 
 use super::{
-    Exit, Global, Problem, env,
-    output::{self, BOLD, DIM, GOOD, Output, WARN, count},
+    Exit, Global, Problem, Syncs,
+    each::{Told, each},
+    output::{BOLD, DIM, GOOD, WARN, count},
     progress::Progress,
-    registry,
     verify::Paced,
 };
-use crate::engine::{self, AdoptReport};
+use crate::{
+    engine::{self, AdoptReport, Env},
+    sync::SyncSpec,
+};
 use clap::Args;
-use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
@@ -28,36 +30,10 @@ impl Adopt {
         stop: CancellationToken,
         progress: Progress,
     ) -> Result<Exit, Problem> {
-        let config = global.load()?;
-        let syncs = super::Syncs { names: self.names, all: false };
-        let registry = registry(&config)?;
-        let mut outcomes = Vec::new();
-        let mut exit = Exit::Done;
-        for sync in syncs.choose(&config)? {
-            if stop.is_cancelled() {
-                exit = exit.and(Exit::Stopped);
-                break;
-            }
-            let outcome = match env(&registry, &config, sync, stop.clone(), Arc::new(progress.clone())) {
-                Ok(env) => engine::adopt(&env, sync, self.pace.pace).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = &outcome {
-                exit = exit.and(Exit::of_failure(error.failure.kind()));
-            }
-            if global.output == Output::Text {
-                progress.suspend(|| match &outcome {
-                    Ok(report) => text(report),
-                    Err(error) => output::failure(error),
-                });
-            }
-            outcomes.push(outcome);
-        }
-        progress.clear();
-        if global.output == Output::Json {
-            output::outcomes(&outcomes);
-        }
-        Ok(exit)
+        let syncs = Syncs { names: self.names, all: false };
+        let pace = self.pace.pace;
+        let work = async |env: &Env, sync: &SyncSpec| engine::adopt(env, sync, pace).await;
+        each(&syncs, global, stop, progress, work, Told { text, exit: |_| Exit::Done }).await
     }
 }
 

@@ -1,13 +1,16 @@
 //! `hydrant check`
 
 use super::{
-    Exit, Global, Problem, Syncs, env,
-    output::{self, BOLD, GOOD, Output},
-    registry,
+    Exit, Global, Problem, Syncs,
+    each::{Told, each},
+    output::{BOLD, GOOD},
+    progress::Progress,
 };
-use crate::engine::{self, CheckReport, RunError, Unobserved};
+use crate::{
+    engine::{self, CheckReport, Env},
+    sync::SyncSpec,
+};
 use clap::Args;
-use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
@@ -17,31 +20,14 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) async fn execute(self, global: &Global, stop: CancellationToken) -> Result<Exit, Problem> {
-        let config = global.load()?;
-        let syncs = self.syncs.choose(&config)?;
-        let registry = registry(&config)?;
-        let mut outcomes: Vec<Result<CheckReport, RunError>> = Vec::new();
-        let mut exit = Exit::Done;
-        for sync in syncs {
-            let outcome = match env(&registry, &config, sync, stop.clone(), Arc::new(Unobserved)) {
-                Ok(env) => engine::check(&env, sync).await,
-                Err(error) => Err(error),
-            };
-            match &outcome {
-                Ok(report) if global.output == Output::Text => text(report),
-                Err(error) if global.output == Output::Text => output::failure(error),
-                Ok(_) | Err(_) => {}
-            }
-            if let Err(error) = &outcome {
-                exit = exit.and(Exit::of_failure(error.failure.kind()));
-            }
-            outcomes.push(outcome);
-        }
-        if global.output == Output::Json {
-            output::outcomes(&outcomes);
-        }
-        Ok(exit)
+    pub(super) async fn execute(
+        self,
+        global: &Global,
+        stop: CancellationToken,
+        progress: Progress,
+    ) -> Result<Exit, Problem> {
+        let work = async |env: &Env, sync: &SyncSpec| engine::check(env, sync).await;
+        each(&self.syncs, global, stop, progress, work, Told { text, exit: |_| Exit::Done }).await
     }
 }
 

@@ -1,15 +1,17 @@
 //! `hydrant gc`
 
 use super::{
-    Exit, Global, Problem, Syncs, env,
-    output::{self, BOLD, Output, count},
+    Exit, Global, Problem, Syncs,
+    each::{Told, each},
+    output::{BOLD, count},
     progress::Progress,
-    registry,
 };
-use crate::engine::{self, GcReport, Reason};
+use crate::{
+    engine::{self, Env, GcReport, Reason},
+    sync::SyncSpec,
+};
 use clap::Args;
 use indicatif::HumanBytes;
-use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
@@ -28,36 +30,8 @@ impl Gc {
         stop: CancellationToken,
         progress: Progress,
     ) -> Result<Exit, Problem> {
-        let config = global.load()?;
-        let syncs = self.syncs.choose(&config)?;
-        let registry = registry(&config)?;
-        let mut outcomes = Vec::new();
-        let mut exit = Exit::Done;
-        for sync in syncs {
-            if stop.is_cancelled() {
-                exit = exit.and(Exit::Stopped);
-                break;
-            }
-            let outcome = match env(&registry, &config, sync, stop.clone(), Arc::new(progress.clone())) {
-                Ok(env) => engine::gc(&env, sync, self.dry_run).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = &outcome {
-                exit = exit.and(Exit::of_failure(error.failure.kind()));
-            }
-            if global.output == Output::Text {
-                progress.suspend(|| match &outcome {
-                    Ok(report) => text(report),
-                    Err(error) => output::failure(error),
-                });
-            }
-            outcomes.push(outcome);
-        }
-        progress.clear();
-        if global.output == Output::Json {
-            output::outcomes(&outcomes);
-        }
-        Ok(exit)
+        let work = async |env: &Env, sync: &SyncSpec| engine::gc(env, sync, self.dry_run).await;
+        each(&self.syncs, global, stop, progress, work, Told { text, exit: |_| Exit::Done }).await
     }
 }
 

@@ -4,6 +4,7 @@ mod abandon;
 mod adopt;
 mod check;
 mod completions;
+mod each;
 mod exit;
 mod findings;
 mod gc;
@@ -117,7 +118,7 @@ pub async fn execute(cli: Cli, stop: CancellationToken) -> Exit {
         Command::Init(command) => command.execute(),
         Command::Schema(command) => command.execute(),
         Command::Completions(command) => command.execute(),
-        Command::Check(command) => command.execute(&global, stop).await,
+        Command::Check(command) => command.execute(&global, stop, progress).await,
         Command::Plan(command) => command.execute(&global, stop, progress).await,
         Command::Run(command) => command.execute(&global, stop, progress).await,
         Command::Verify(command) => command.execute(&global, stop, progress).await,

@@ -1,14 +1,17 @@
 //! `hydrant plan`
 
 use super::{
-    Exit, Global, Problem, Syncs, env, findings, mended,
-    output::{self, BOLD, DIM, GOOD, Output, WARN, count},
+    Exit, Global, Problem, Syncs,
+    each::{Told, each},
+    findings, mended,
+    output::{self, BOLD, DIM, GOOD, WARN, count},
     progress::Progress,
-    registry,
 };
-use crate::engine::{self, ChangeKind, PlanReport, Sample};
+use crate::{
+    engine::{self, ChangeKind, Env, PlanReport, Sample},
+    sync::SyncSpec,
+};
 use clap::Args;
-use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
@@ -30,34 +33,13 @@ impl Plan {
         stop: CancellationToken,
         progress: Progress,
     ) -> Result<Exit, Problem> {
-        let config = global.load()?;
-        let syncs = self.syncs.choose(&config)?;
-        let registry = registry(&config)?;
-        let mut outcomes = Vec::new();
-        let mut exit = Exit::Done;
-        for sync in syncs {
-            let outcome = match env(&registry, &config, sync, stop.clone(), Arc::new(progress.clone())) {
-                Ok(env) => engine::plan(&env, sync, self.samples).await,
-                Err(error) => Err(error),
-            };
-            exit = exit.and(match &outcome {
-                Ok(plan) if plan.has_changes() && self.detailed_exitcode => Exit::Changes,
-                Ok(_) => Exit::Done,
-                Err(error) => Exit::of_failure(error.failure.kind()),
-            });
-            if global.output == Output::Text {
-                progress.suspend(|| match &outcome {
-                    Ok(plan) => text(plan, &format!("run {}", plan.sync)),
-                    Err(error) => output::failure(error),
-                });
-            }
-            outcomes.push(outcome);
-        }
-        progress.clear();
-        if global.output == Output::Json {
-            output::outcomes(&outcomes);
-        }
-        Ok(exit)
+        let work = async |env: &Env, sync: &SyncSpec| engine::plan(env, sync, self.samples).await;
+        let exit = match self.detailed_exitcode {
+            true => |plan: &PlanReport| if plan.has_changes() { Exit::Changes } else { Exit::Done },
+            false => |_: &PlanReport| Exit::Done,
+        };
+        let text = |plan: &PlanReport| text(plan, &format!("run {}", plan.sync));
+        each(&self.syncs, global, stop, progress, work, Told { text, exit }).await
     }
 }
 

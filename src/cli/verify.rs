@@ -1,10 +1,11 @@
 //! `hydrant verify` and `hydrant repair`
 
 use super::{
-    Exit, Global, Problem, Syncs, env,
-    output::{self, BOLD, DIM, GOOD, Output, WARN, count},
+    Exit, Global, Problem, Syncs,
+    each::{Told, each},
+    output::{self, BOLD, DIM, GOOD, WARN, count},
     progress::Progress,
-    registry, run,
+    run,
 };
 use crate::{
     engine::{
@@ -15,7 +16,6 @@ use crate::{
     sync::SyncSpec,
 };
 use clap::Args;
-use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
@@ -123,43 +123,18 @@ async fn execute(
             });
         }
     }
-    let config = global.load()?;
-    let chosen = syncs.choose(&config)?;
-    let registry = registry(&config)?;
     let verify = VerifyOptions { samples: look.samples, pace: look.pace.pace };
     let repair = mend.map(|mend| RepairOptions {
         verify,
         delete_extra: mend.delete_extra,
         approved: mend.approve.into_iter().fold(Approvals::default(), Approvals::and),
     });
-    let mut outcomes: Vec<Result<Looked, RunError>> = Vec::new();
-    let mut exit = Exit::Done;
-    for sync in chosen {
-        if stop.is_cancelled() {
-            exit = exit.and(Exit::Stopped);
-            break;
-        }
-        let outcome = match env(&registry, &config, sync, stop.clone(), Arc::new(progress.clone())) {
-            Ok(env) => looked(&env, sync, verify, repair.clone()).await,
-            Err(error) => Err(error),
-        };
-        exit = exit.and(match &outcome {
-            Ok(looked) => looked.ending(!look.ignore_extra),
-            Err(error) => Exit::of_failure(error.failure.kind()),
-        });
-        if global.output == Output::Text {
-            progress.suspend(|| match &outcome {
-                Ok(looked) => looked.text(),
-                Err(error) => output::failure(error),
-            });
-        }
-        outcomes.push(outcome);
-    }
-    progress.clear();
-    if global.output == Output::Json {
-        output::outcomes(&outcomes);
-    }
-    Ok(exit)
+    let work = async |env: &Env, sync: &SyncSpec| looked(env, sync, verify, repair.clone()).await;
+    let exit = match look.ignore_extra {
+        true => |looked: &Looked| looked.ending(false),
+        false => |looked: &Looked| looked.ending(true),
+    };
+    each(&syncs, global, stop, progress, work, Told { text: Looked::text, exit }).await
 }
 
 /// A table that was looked at, and perhaps repaired.
