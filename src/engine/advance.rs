@@ -158,7 +158,7 @@ impl Held<'_> {
             }
         }
         let base = base.finish()?;
-        let then = origin.then(begin(), spec, scheme).await?;
+        let scope = origin.scope(begin(), spec, scheme).await?;
         let names = self.env.store.names().run(self.epoch());
         let progress = |done, of| self.env.observer.compared(&self.sync.name, done, of);
         let mut compare = Compare {
@@ -169,7 +169,7 @@ impl Held<'_> {
             redact: &self.sync.redact,
             wants_deletes: wants_deletes(spec),
             hold,
-            scope: origin.scope(then.as_ref()),
+            scope,
             store: &self.env.store,
             names: names.clone(),
             stop: &self.env.stop,

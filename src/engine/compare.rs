@@ -33,12 +33,11 @@ const UNITS_AT_ONCE: usize = 2;
 const DELETES_PART_ROWS: usize = 131_072;
 
 /// Which differences are changes; see [`diff::Scope`].
-#[derive(Clone, Copy)]
-pub(super) enum Scope<'a> {
+pub(super) enum Scope {
     All,
     Unknown,
     /// Only what brings back what the target held by this earlier index.
-    Restore(&'a Base),
+    Restore(Box<Base>),
     Nothing,
 }
 
@@ -63,7 +62,7 @@ pub(super) struct Compare<'a> {
     pub(super) wants_deletes: bool,
     /// Kinds of changes that are held back.
     pub(super) hold: Hold,
-    pub(super) scope: Scope<'a>,
+    pub(super) scope: Scope,
     pub(super) store: &'a SyncStore,
     pub(super) names: RunNames,
     /// Asks to stop between two units.
@@ -178,15 +177,15 @@ impl Compare<'_> {
         range: std::ops::Range<usize>,
         place: (usize, usize),
     ) -> Result<BucketDiff, StoreError> {
-        let then = match self.scope {
-            Scope::Restore(base) => Some(base.bucket(place.0, place.1).await?),
-            Scope::All | Scope::Unknown | Scope::Nothing => None,
-        };
-        let scope = match (self.scope, &then) {
-            (Scope::Unknown, _) => diff::Scope::Unknown,
-            (Scope::Nothing, _) => diff::Scope::Nothing,
-            (Scope::All | Scope::Restore(_), None) => diff::Scope::All,
-            (_, Some(then)) => diff::Scope::Restore(Old { hashes: &then.hashes, rows: &then.rows }),
+        let then;
+        let scope = match &self.scope {
+            Scope::All => diff::Scope::All,
+            Scope::Unknown => diff::Scope::Unknown,
+            Scope::Restore(base) => {
+                then = base.bucket(place.0, place.1).await?;
+                diff::Scope::Restore(Old { hashes: &then.hashes, rows: &then.rows })
+            }
+            Scope::Nothing => diff::Scope::Nothing,
         };
         let mut result = diff(
             Old { hashes: &before.hashes, rows: &before.rows },

@@ -1,13 +1,8 @@
 //! Where the rows of a run come from, and which of their differences it is about.
 
 use super::{
-    Env, Failure, Held,
-    adopt::Adopted,
-    agreement::still_the_same,
-    base::{Base, BaseBuilder},
-    compare::Scope,
-    drift::drift,
-    screen::Earlier,
+    Env, Failure, Held, adopt::Adopted, agreement::still_the_same, base::BaseBuilder, compare::Scope,
+    drift::drift, screen::Earlier,
 };
 use crate::{
     apply::pick_all,
@@ -106,29 +101,24 @@ impl Origin {
         }
     }
 
-    /// What the target is believed to have held when the earlier run was published, if this goes back to one.
-    pub(super) async fn then(
+    /// Which differences are changes. `begin` becomes what the target is believed to have held when the earlier run was
+    /// published, if this goes back to one.
+    pub(super) async fn scope(
         &self,
         begin: BaseBuilder,
         spec: &TableSpec,
         scheme: &Scheme,
-    ) -> Result<Option<Base>, Failure> {
-        match self {
+    ) -> Result<Scope, Failure> {
+        Ok(match self {
+            Self::Query => Scope::All,
+            Self::Last { .. } => Scope::Unknown,
             Self::Earlier(earlier) => {
                 let (sealed, published) = earlier.as_ref();
-                Ok(Some(begin.index(sealed, Some(published), spec, scheme).await?.finish()?))
+                let then = begin.index(sealed, Some(published), spec, scheme).await?.finish()?;
+                Scope::Restore(Box::new(then))
             }
-            Self::Query | Self::Last { .. } | Self::Table(_) => Ok(None),
-        }
-    }
-
-    pub(super) fn scope<'b>(&self, then: Option<&'b Base>) -> Scope<'b> {
-        match (self, then) {
-            (Self::Query, _) | (Self::Earlier(_), None) => Scope::All,
-            (Self::Last { .. }, _) => Scope::Unknown,
-            (Self::Earlier(_), Some(then)) => Scope::Restore(then),
-            (Self::Table(_), _) => Scope::Nothing,
-        }
+            Self::Table(_) => Scope::Nothing,
+        })
     }
 }
 

@@ -153,7 +153,7 @@ async fn planned(
         None => begin().history(&history, &spec, &scheme).await?,
     };
     let base = base.finish()?;
-    let then = origin.then(begin(), &spec, &scheme).await?;
+    let scope = origin.scope(begin(), &spec, &scheme).await?;
     let Exported { export, fingerprints, refused, mended } = exported;
     let progress = |done, of| env.observer.compared(&sync.name, done, of);
     let mut compared = Compare {
@@ -164,7 +164,7 @@ async fn planned(
         redact: &sync.redact,
         wants_deletes: wants_deletes(&spec),
         hold: Hold::default(),
-        scope: origin.scope(then.as_ref()),
+        scope,
         store: &store,
         names: names.clone(),
         stop: &env.stop,
