@@ -95,6 +95,8 @@ fn source(spec: &SourceSpec, memory_bytes: usize, scratch: &Path) -> Result<Arc<
 }
 
 fn target(spec: &TargetSpec) -> Result<Arc<dyn Target>, TargetError> {
+    #[cfg(any(feature = "postgres", feature = "mysql", feature = "mongodb"))]
+    let secret = |s: &crate::secret::Secret| secrecy::SecretString::from(s.expose());
     match spec {
         #[cfg(feature = "sqlite")]
         TargetSpec::Sqlite { path } => {
@@ -104,18 +106,34 @@ fn target(spec: &TargetSpec) -> Result<Arc<dyn Target>, TargetError> {
         #[cfg(feature = "postgres")]
         TargetSpec::Postgres { url, password } => {
             use hydrant_target_postgres::{PostgresTarget, Settings};
-            let secret = |s: &crate::secret::Secret| secrecy::SecretString::from(s.expose());
             let settings = Settings { url: secret(url), password: password.as_ref().map(secret) };
             Ok(Arc::new(PostgresTarget::new(settings)?))
+        }
+        #[cfg(feature = "mysql")]
+        TargetSpec::Mysql { url, password } => {
+            use hydrant_target_mysql::{MysqlTarget, Settings};
+            let settings = Settings { url: secret(url), password: password.as_ref().map(secret) };
+            Ok(Arc::new(MysqlTarget::new(settings)?))
+        }
+        #[cfg(feature = "mongodb")]
+        TargetSpec::Mongodb { url, password, transactions } => {
+            use hydrant_target_mongodb::{MongodbTarget, Settings};
+            let password = password.as_ref().map(secret);
+            let settings = Settings { url: secret(url), password, transactions: *transactions };
+            Ok(Arc::new(MongodbTarget::new(settings)?))
         }
         #[cfg(not(feature = "sqlite"))]
         TargetSpec::Sqlite { .. } => Err(not_built("sqlite")),
         #[cfg(not(feature = "postgres"))]
         TargetSpec::Postgres { .. } => Err(not_built("postgres")),
+        #[cfg(not(feature = "mysql"))]
+        TargetSpec::Mysql { .. } => Err(not_built("mysql")),
+        #[cfg(not(feature = "mongodb"))]
+        TargetSpec::Mongodb { .. } => Err(not_built("mongodb")),
     }
 }
 
-#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+#[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "mysql", feature = "mongodb")))]
 fn not_built(kind: &str) -> TargetError {
     TargetError::new(
         hydrant_contract::ErrorKind::Missing,
@@ -124,7 +142,13 @@ fn not_built(kind: &str) -> TargetError {
     )
 }
 
-#[cfg(not(all(feature = "files", feature = "sqlite", feature = "postgres")))]
+#[cfg(not(all(
+    feature = "files",
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mysql",
+    feature = "mongodb"
+)))]
 fn missing(what: &str, kind: &str) -> String {
     format!("this hydrant was built without the {what} {kind}: build it with the cargo feature {kind}")
 }

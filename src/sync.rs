@@ -6,7 +6,7 @@ pub use crate::guard::GuardRules;
 pub use order::in_order;
 
 use crate::source::Model;
-use hydrant_contract::{Deletes, Mode, TableName};
+use hydrant_contract::{Deletes, Documents, Mode, TableName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One model kept in one target table.
@@ -28,6 +28,8 @@ pub struct SyncSpec {
     pub mode: Mode,
     /// What happens to rows that left the query.
     pub deletes: Deletes,
+    /// How rows become documents, in targets that hold such.
+    pub documents: Documents,
     /// What to do about two rows with the same key.
     pub duplicate_keys: DuplicateKeys,
     /// What to do about a row whose key is NULL.

@@ -53,8 +53,8 @@ impl Retrying {
 
 #[async_trait]
 impl Target for Retrying {
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+    async fn capabilities(&self) -> Result<Capabilities> {
+        self.again(|| self.inner.capabilities()).await
     }
 
     async fn probe(&self) -> Result<ServerInfo> {

@@ -9,9 +9,9 @@ use super::{
     number::{Size, Version, Whole},
     raw,
     reader::{At, Field, Reader},
-    value::{Either, Names, Setting, Text},
+    value::{Either, Hidden, Names, Setting, Text, YesNo},
 };
-use crate::sync::Retention;
+use crate::{secret::Secret, sync::Retention};
 use std::{collections::BTreeMap, path::Path};
 
 /// Enough for the fingerprints of a few million rows, little enough for a small container.
@@ -41,6 +41,7 @@ pub(super) fn config(raw: raw::Configuration, path: &Path, reader: &mut Reader<'
     let known = sync::Known {
         sources: sources.as_ref().map(Names::names),
         targets: targets.as_ref().map(Names::names),
+        tables: targets.as_ref().map(of_tables).unwrap_or_default(),
         // Where it is wrong, it was complained about.
         retain: retain.unwrap_or_default(),
     };
@@ -55,6 +56,18 @@ pub(super) fn config(raw: raw::Configuration, path: &Path, reader: &mut Reader<'
         scratch,
         syncs: syncs?,
     })
+}
+
+/// The targets that are known to hold tables and no documents, with their kinds.
+fn of_tables(targets: &Names<raw::Target>) -> BTreeMap<&str, &'static str> {
+    let kind = |target: &raw::Target| match target {
+        raw::Target::Sqlite(_) => Some("sqlite"),
+        raw::Target::Postgres(_) => Some("postgres"),
+        raw::Target::Mysql(_) => Some("mysql"),
+        raw::Target::Mongodb(_) => None,
+    };
+    let known = targets.0.iter();
+    known.filter_map(|named| Some((named.name.value.as_str(), kind(&named.value.as_ref()?.value)?))).collect()
 }
 
 /// How long files are kept; what is not said is taken from `otherwise`.
@@ -128,5 +141,35 @@ fn target(raw: At<raw::Target>, reader: &mut Reader<'_>) -> Option<TargetSpec> {
             let password = postgres.password.given().map(|at| at.value.0);
             Some(TargetSpec::Postgres { url: url.value.0, password })
         }
+        raw::Target::Mysql(mysql) => {
+            let help = "write `mysql://user@host:3306/database`";
+            let url = url(mysql.url, &["mysql://", "mariadb://"], "this is no URL of MySQL", help, reader);
+            let password = mysql.password.given().map(|at| at.value.0);
+            Some(TargetSpec::Mysql { url: url?, password })
+        }
+        raw::Target::Mongodb(mongodb) => {
+            let help = "write `mongodb://user@host:27017/database` or `mongodb+srv://user@host/database`";
+            let schemes = ["mongodb://", "mongodb+srv://"];
+            let url = url(mongodb.url, &schemes, "this is no connection string of MongoDB", help, reader);
+            let password = mongodb.password.given().map(|at| at.value.0);
+            let transactions = mongodb.transactions.or(YesNo(true));
+            Some(TargetSpec::Mongodb { url: url?, password, transactions: transactions?.0 })
+        }
     }
+}
+
+/// A URL that begins with one of these schemes.
+fn url(
+    raw: Field<Hidden>,
+    schemes: &[&str],
+    problem: &'static str,
+    help: &'static str,
+    reader: &mut Reader<'_>,
+) -> Option<Secret> {
+    let url = raw.given()?;
+    if !schemes.iter().any(|scheme| url.value.0.expose().starts_with(scheme)) {
+        reader.problem(&url.span, problem, help.to_owned());
+        return None;
+    }
+    Some(url.value.0)
 }

@@ -177,4 +177,20 @@ pub enum TargetSpec {
         /// The password, where it does not stand in the URL.
         password: Option<Secret>,
     },
+    /// MySQL or MariaDB.
+    Mysql {
+        /// A URL, `mysql://user@host:3306/database?ssl-mode=VERIFY_IDENTITY`.
+        url: Secret,
+        /// The password, where it does not stand in the URL.
+        password: Option<Secret>,
+    },
+    /// MongoDB, or what speaks its protocol.
+    Mongodb {
+        /// A connection string, as MongoDB's drivers take it.
+        url: Secret,
+        /// The password, where it does not stand in the URL.
+        password: Option<Secret>,
+        /// Whether a batch is one transaction where the server has such.
+        transactions: bool,
+    },
 }

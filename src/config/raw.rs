@@ -9,10 +9,10 @@ use super::{
     policy::Policy,
     reader::{Field, Read, Reader},
     tree::Node,
-    value::{Choice, Either, Form, Hidden, List, Names, OneOf, Scalar, Setting, Text},
+    value::{Choice, Either, Form, Hidden, List, Names, OneOf, Scalar, Setting, Text, YesNo},
 };
 use crate::sync::{DuplicateKeys, NullKeys};
-use hydrant_contract::{Mode, SoftMark};
+use hydrant_contract::{DocumentId, Mode, Nulls, SoftMark};
 use schemars::JsonSchema;
 
 /// A block with keys of its own.
@@ -172,6 +172,10 @@ block_by_type! {
         "sqlite" => Sqlite,
         /// Postgres, or what speaks its protocol.
         "postgres" => Postgres,
+        /// MySQL or MariaDB.
+        "mysql" => Mysql,
+        /// MongoDB, or what speaks its protocol.
+        "mongodb" => Mongodb,
     }
 }
 
@@ -196,6 +200,33 @@ block! {
 }
 
 block! {
+    /// MySQL or MariaDB.
+    Mysql {
+        /// A URL: `mysql://user@host:3306/database?ssl-mode=VERIFY_IDENTITY&ssl-ca=/etc/ssl/ca.pem`. Take it from the
+        /// environment: `${APP_DATABASE_URL}`.
+        url: Hidden,
+        /// The password, where it does not stand in the URL. Take it from the environment or a file: `${PASSWORD}`,
+        /// `${file:/run/secrets/password}`.
+        [default] password: Hidden,
+    }
+}
+
+block! {
+    /// MongoDB, or what speaks its protocol.
+    Mongodb {
+        /// A connection string with the database: `mongodb+srv://user@cluster.example/app` or `mongodb://…`. Take it from
+        /// the environment: `${APP_DATABASE_URL}`.
+        url: Hidden,
+        /// The password, where it does not stand in the URL. Take it from the environment or a file: `${PASSWORD}`,
+        /// `${file:/run/secrets/password}`.
+        [default] password: Hidden,
+        /// Whether a batch is one transaction. A standalone server, which has none, is recognised; this is for servers
+        /// that only speak MongoDB's protocol.
+        [default = true] transactions: YesNo,
+    }
+}
+
+block! {
     /// One query kept in one table.
     Sync {
         /// The name of the source that the query runs on.
@@ -212,6 +243,8 @@ block! {
         [default = "mirror"] mode: OneOf<Mode>,
         /// What happens to rows that left the query, in mode `mirror`.
         [default = "hard"] deletes: Either<OneOf<DeletesWord>, DeletesBlock>,
+        /// How a row becomes a document, in a target of the type `mongodb`.
+        [default] document: Document,
         /// What to do about two rows with the same key.
         [default = "error"] duplicate_keys: OneOf<DuplicateKeys>,
         /// What to do about a row with NULL in its key.
@@ -292,6 +325,33 @@ words! {
     SoftMark {
         "flag" => Self::Flag, "True for rows that are gone, false for the others.";
         "time" => Self::Time, "The run's as-of time for rows that are gone, NULL for the others.";
+    }
+}
+
+block! {
+    /// How a row becomes a document.
+    Document {
+        /// Where the key is kept.
+        [default = "key"] id: OneOf<DocumentId>,
+        /// Whether an update writes the whole document anew, so that fields of the application's go. Without it, it sets
+        /// the query's columns and leaves all other fields as they are.
+        [default = false] replace: YesNo,
+        /// What NULL becomes.
+        [default = "keep"] nulls: OneOf<Nulls>,
+    }
+}
+
+words! {
+    DocumentId {
+        "key" => Self::Key, "In `_id` and nowhere else: the value of the one key column, or a document of the key columns.";
+        "fields" => Self::Fields, "In fields of their own under a unique index; `_id` stays the application's.";
+    }
+}
+
+words! {
+    Nulls {
+        "keep" => Self::Keep, "A field that is null.";
+        "omit" => Self::Omit, "No field.";
     }
 }
 

@@ -96,6 +96,26 @@ impl Read for Setting {
     }
 }
 
+/// True or false.
+pub(super) struct YesNo(pub(super) bool);
+
+schema!(YesNo, { "type": "boolean" });
+
+impl Read for YesNo {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.show(&node.span);
+        // The schema of YAML 1.2 knows three ways to write each, and only these.
+        match (&node.what, reader.typed(&node.span)) {
+            (What::Flag, "true" | "True" | "TRUE") => Some(Self(true)),
+            (What::Flag, _) => Some(Self(false)),
+            _ => {
+                reader.mismatch(node, "true or false", None);
+                None
+            }
+        }
+    }
+}
+
 /// A value of a row: text (which may be empty), true or false, or a number, as it was typed.
 pub(super) struct Scalar(pub(super) String);
 

@@ -101,7 +101,13 @@ pub struct RunOptions {
 
 /// The table that a sync wants for a model with this shape.
 fn table_spec(sync: &SyncSpec, shape: Shape) -> TableSpec {
-    TableSpec { table: sync.table.clone(), shape, mode: sync.mode, deletes: sync.deletes.clone() }
+    TableSpec {
+        table: sync.table.clone(),
+        shape,
+        mode: sync.mode,
+        deletes: sync.deletes.clone(),
+        documents: sync.documents,
+    }
 }
 
 /// Where rows are kept, in words.

@@ -22,7 +22,7 @@ pub fn in_order<'a>(syncs: &[&'a SyncSpec]) -> Vec<&'a SyncSpec> {
 mod tests {
     use super::*;
     use crate::{guard::GuardRules, source::Model, sync::*};
-    use hydrant_contract::{Deletes, Mode, TableName};
+    use hydrant_contract::{Deletes, Documents, Mode, TableName};
     use proptest::prelude::*;
 
     fn sync(name: &str, after: &[&str]) -> SyncSpec {
@@ -35,6 +35,7 @@ mod tests {
             table: TableName { schema: None, name: String::new() },
             mode: Mode::Mirror,
             deletes: Deletes::Hard,
+            documents: Documents::default(),
             duplicate_keys: DuplicateKeys::Error,
             null_keys: NullKeys::Error,
             guard: GuardRules::default(),

@@ -15,7 +15,7 @@ use hydrant::{
     store::{Kind, LeaseTimes, SyncStore},
     sync::{DuplicateKeys, GuardRules, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
-use hydrant_contract::{Checkpoint, Deletes, Mode, Shape, TableName, TableSpec, Target};
+use hydrant_contract::{Checkpoint, Deletes, Documents, Mode, Shape, TableName, TableSpec, Target};
 use hydrant_target_memory::MemoryTarget;
 use object_store::memory::InMemory;
 use std::sync::{Arc, Mutex};
@@ -234,6 +234,7 @@ async fn world() -> (Env, SyncSpec, MemoryTarget) {
         table: TableName { schema: None, name: "items".into() },
         mode: Mode::Mirror,
         deletes: Deletes::Hard,
+        documents: Documents::default(),
         duplicate_keys: DuplicateKeys::Error,
         null_keys: NullKeys::Error,
         guard: GuardRules::default(),
@@ -245,7 +246,13 @@ async fn world() -> (Env, SyncSpec, MemoryTarget) {
     };
     let target = MemoryTarget::default();
     let shape = Shape::of(&schema(), sync.key.clone()).unwrap();
-    let spec = TableSpec { table: sync.table.clone(), shape, mode: sync.mode, deletes: sync.deletes.clone() };
+    let spec = TableSpec {
+        table: sync.table.clone(),
+        shape,
+        mode: sync.mode,
+        deletes: sync.deletes.clone(),
+        documents: sync.documents,
+    };
     target.create(&spec).await.unwrap();
     target.claim("another tool", 1).await.unwrap();
     let checkpoint = Checkpoint {

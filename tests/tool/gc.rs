@@ -17,7 +17,7 @@ use hydrant::{
     store::{Commit, History, Lease, LeaseTimes, SyncStore},
     sync::{DuplicateKeys, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
-use hydrant_contract::{Deletes, Mode, TableName};
+use hydrant_contract::{Deletes, Documents, Mode, TableName};
 use hydrant_target_memory::MemoryTarget;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -123,6 +123,7 @@ impl World {
             table: TableName { schema: None, name: "items".into() },
             mode: Mode::Mirror,
             deletes: Deletes::Hard,
+            documents: Documents::default(),
             duplicate_keys: DuplicateKeys::Error,
             null_keys: NullKeys::Error,
             guard: GuardRules::default(),

@@ -2,7 +2,8 @@
 
 use crate::harness::postgres_server;
 use hydrant_contract::{
-    Column, Deletes, Inspection, Integer, Mode, Resolution, Shape, TableName, TableSpec, Target, ValueType,
+    Column, Deletes, Documents, Inspection, Integer, Mode, Resolution, Shape, TableName, TableSpec, Target,
+    ValueType,
 };
 use hydrant_target_postgres::PostgresTarget;
 use hydrant_target_sqlite::SqliteTarget;
@@ -65,7 +66,13 @@ async fn created(target: &dyn Target, kinds: &[ValueType]) -> HashMap<String, St
         kinds.iter().enumerate().map(|(i, value)| Column { name: format!("c{i}"), value: value.clone() });
     let shape = Shape::new([key].into_iter().chain(columns).collect(), vec!["id".into()]).unwrap();
     let table = TableName { schema: None, name: "every_type_there_is".into() };
-    let spec = TableSpec { table, shape, mode: Mode::Mirror, deletes: Deletes::Hard };
+    let spec = TableSpec {
+        table,
+        shape,
+        mode: Mode::Mirror,
+        deletes: Deletes::Hard,
+        documents: Documents::default(),
+    };
     let Inspection::Absent { statements, .. } = target.inspect(&spec).await.unwrap() else {
         panic!("it is there")
     };

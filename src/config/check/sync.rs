@@ -10,11 +10,11 @@ use crate::{
         reader::{At, Field, Reader},
         suggest::{closest, did_you_mean, listed},
         table,
-        value::{Either, List, Names, OneOf, Text},
+        value::{Either, List, Names, OneOf, Text, YesNo},
     },
     sync::{DuplicateKeys, NullKeys, Redact, Refused, RejectCeiling, Retention, SyncSpec},
 };
-use hydrant_contract::{Deletes, Mode, SoftMark, TableName};
+use hydrant_contract::{Deletes, Documents, Mode, SoftMark, TableName};
 use std::{collections::BTreeMap, ops::Range};
 
 /// The longest name of a sync: it is a folder in the store, and part of every object's name there.
@@ -26,6 +26,8 @@ pub(super) struct Known<'a> {
     pub(super) sources: Option<Vec<&'a str>>,
     /// Names of targets, likewise.
     pub(super) targets: Option<Vec<&'a str>>,
+    /// The targets that are known to hold tables and no documents, with their kinds.
+    pub(super) tables: BTreeMap<&'a str, &'static str>,
     /// How long files are kept.
     pub(super) retain: Retention,
 }
@@ -117,6 +119,7 @@ fn sync(
     let table = raw.table.given().and_then(|at| table(at, reader));
     let mode = raw.mode.or(OneOf(Mode::default())).map(|mode| mode.0);
     let deletes = deletes(raw.deletes, mode, key.as_deref(), reader);
+    let documents = documents(raw.document, target.as_deref(), known, reader);
     let duplicate_keys = raw.duplicate_keys.or(OneOf(DuplicateKeys::default()));
     let null_keys = raw.null_keys.or(OneOf(NullKeys::default()));
     let guard = guard(raw.guard);
@@ -133,6 +136,7 @@ fn sync(
         table: table?,
         mode: mode?,
         deletes: deletes?,
+        documents: documents?,
         duplicate_keys: duplicate_keys?.0,
         null_keys: null_keys?.0,
         guard: guard?,
@@ -243,6 +247,27 @@ fn deletes(
         return None;
     }
     Some(deletes)
+}
+
+fn documents(
+    raw: Field<raw::Document>,
+    target: Option<&str>,
+    known: &Known<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Documents> {
+    let Some(raw) = raw.optional()? else { return Some(Documents::default()) };
+    if let Some(target) = target
+        && let Some(kind) = known.tables.get(target)
+    {
+        let message = format!("`document` has no effect: the target `{target}` is of the type `{kind}`");
+        let help = "remove it, or name a target that holds documents (`type: mongodb`)";
+        reader.problem(&raw.span, message, help.to_owned());
+        return None;
+    }
+    let default = Documents::default();
+    let (id, nulls) = (raw.value.id.or(OneOf(default.id)), raw.value.nulls.or(OneOf(default.nulls)));
+    let replace = raw.value.replace.or(YesNo(default.replace));
+    Some(Documents { id: id?.0, replace: replace?.0, nulls: nulls?.0 })
 }
 
 fn soft(at: At<Either<Text, raw::Soft>>, key: Option<&[String]>, reader: &mut Reader<'_>) -> Option<Deletes> {

@@ -28,10 +28,8 @@ where
     S: Fn() -> F + Copy + Send + Sync + 'static,
     F: Future<Output = Result<Box<dyn Rig>, String>>,
 {
-    let lacks = match block_on(start()) {
-        Ok(rig) => Ok(lacks(rig.as_ref())),
-        Err(reason) => Err(reason.lines().next().unwrap_or("absent, without a reason").to_owned()),
-    };
+    let lacks = block_on(async { lacks(start().await?.as_ref()).await })
+        .map_err(|reason: String| reason.lines().next().unwrap_or("absent, without a reason").to_owned());
     let ignored = |case: &Case| match &lacks {
         Ok(lacks) => case.needs.iter().find(|need| lacks.contains(need)).map(|need| need.reason().to_owned()),
         // The rig is started again in the case, and the case fails with the reason.
@@ -71,15 +69,15 @@ where
     trials
 }
 
-fn lacks(rig: &dyn Rig) -> Vec<Need> {
-    let can = rig.target().capabilities();
+async fn lacks(rig: &dyn Rig) -> Result<Vec<Need>, String> {
+    let can = rig.target().capabilities().await.map_err(|e| e.to_string())?;
     let of_target = [
         (can.transactions, Need::Transactions),
         (can.schemas, Need::Schemas),
         (can.unique_columns, Need::UniqueColumns),
     ];
     let of_target = of_target.into_iter().filter(|(can, _)| !can).map(|(_, need)| need);
-    rig.lacks().iter().copied().chain(of_target).collect()
+    Ok(rig.lacks().iter().copied().chain(of_target).collect())
 }
 
 /// On threads, so that writers that a case starts really race.
@@ -152,8 +150,8 @@ mod tests {
 
     #[async_trait::async_trait]
     impl Target for Poor {
-        fn capabilities(&self) -> Capabilities {
-            Capabilities { transactions: true, schemas: false, unique_columns: false }
+        async fn capabilities(&self) -> hydrant_contract::Result<Capabilities> {
+            Ok(Capabilities { transactions: true, schemas: false, unique_columns: false })
         }
 
         async fn probe(&self) -> hydrant_contract::Result<ServerInfo> {

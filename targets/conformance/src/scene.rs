@@ -4,8 +4,8 @@ use crate::{Rig, Value, carriers};
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
 use hydrant_contract::{
-    Applied, Batch, Checkpoint, Column, Cursor, Deletes, Freshness, Inspection, Mode, Part, Shape, TableSpec,
-    Target, ValueType,
+    Applied, Batch, Checkpoint, Column, Cursor, Deletes, Documents, Freshness, Inspection, Mode, Part, Shape,
+    TableSpec, Target, ValueType,
 };
 use std::{cell::Cell, sync::Arc};
 
@@ -32,8 +32,13 @@ impl<'a> Scene<'a> {
         let shape = Shape::new(columns.collect(), key.iter().map(|k| (*k).to_owned()).collect());
         let table = rig.table(stem);
         let sync = format!("sync_{}", table.name);
-        let spec =
-            TableSpec { table, shape: shape.expect("a shape"), mode: Mode::Mirror, deletes: Deletes::Hard };
+        let spec = TableSpec {
+            table,
+            shape: shape.expect("a shape"),
+            mode: Mode::Mirror,
+            deletes: Deletes::Hard,
+            documents: Documents::default(),
+        };
         let (epoch, batches) = (Cell::new(1), Cell::new(0));
         Self { rig, target: rig.target(), spec: Arc::new(spec), sync, epoch, batches }
     }

@@ -22,7 +22,7 @@ pub use inspection::{Inspection, Mismatch};
 pub use limits::{Digits, Limits};
 pub use scan::{Cursor, Scanned};
 pub use shape::{Column, Shape, ShapeError};
-pub use table::{Deletes, Mode, SoftMark, TableName, TableSpec};
+pub use table::{Deletes, DocumentId, Documents, Mode, Nulls, SoftMark, TableName, TableSpec};
 pub use target::{Capabilities, ServerInfo, Target};
 pub use value_type::{Integer, Resolution, UnsupportedType, ValueType};
 

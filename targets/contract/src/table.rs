@@ -67,6 +67,49 @@ pub enum SoftMark {
     Time,
 }
 
+/// How a row becomes a document, in a target that holds documents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Documents {
+    /// Where the key is kept.
+    pub id: DocumentId,
+    /// Whether an update writes the whole document, so that fields of the application's go; otherwise it sets the managed
+    /// fields and leaves all others as they are.
+    pub replace: bool,
+    /// What NULL becomes.
+    pub nulls: Nulls,
+}
+
+/// Where a document keeps the key of its row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentId {
+    /// In the identity of the document (`_id`), and nowhere else: the value of the one key column, or a document of the key
+    /// columns in the order of the key.
+    #[default]
+    Key,
+    /// In fields of their own under a unique index; the database or the application chooses the identity.
+    Fields,
+}
+
+/// What NULL becomes in a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nulls {
+    /// A field that is null.
+    #[default]
+    Keep,
+    /// No field.
+    Omit,
+}
+
+impl Documents {
+    /// Whether nothing is said.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// One table as a sync wants it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSpec {
@@ -78,6 +121,9 @@ pub struct TableSpec {
     pub mode: Mode,
     /// What happens to rows that left the query.
     pub deletes: Deletes,
+    /// How a row becomes a document; targets that hold tables do not look at it.
+    #[serde(default, skip_serializing_if = "Documents::is_default")]
+    pub documents: Documents,
 }
 
 impl TableSpec {

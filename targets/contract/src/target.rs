@@ -26,8 +26,8 @@ use async_trait::async_trait;
 /// calls for *different* syncs. No method has a default body: a wrapper that forgot one would not compile.
 #[async_trait]
 pub trait Target: Send + Sync {
-    /// What this target can do; constant for its lifetime.
-    fn capabilities(&self) -> Capabilities;
+    /// What this target can do. It may have to ask the server; what it has answered once holds for its lifetime.
+    async fn capabilities(&self) -> Result<Capabilities>;
 
     /// Connects, and says whom it reached.
     async fn probe(&self) -> Result<ServerInfo>;

@@ -100,8 +100,8 @@ impl MemoryTarget {
 /// Everything that can fail is asked before the first change, so that a batch is one unit under the lock.
 #[async_trait]
 impl Target for MemoryTarget {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { transactions: true, schemas: true, unique_columns: true }
+    async fn capabilities(&self) -> Result<Capabilities> {
+        Ok(Capabilities { transactions: true, schemas: true, unique_columns: true })
     }
 
     async fn probe(&self) -> Result<ServerInfo> {

@@ -154,7 +154,7 @@ fn create_table(spec: &TableSpec, vector: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hydrant_contract::{Column, Deletes, Integer, Shape, SoftMark, TableName, ValueType};
+    use hydrant_contract::{Column, Deletes, Documents, Integer, Shape, SoftMark, TableName, ValueType};
 
     #[test]
     fn the_statement_quotes_names_and_carries_key_and_mark() {
@@ -167,6 +167,7 @@ mod tests {
             shape: Shape::new(columns, vec!["id".into()]).expect("a shape"),
             mode: Mode::Mirror,
             deletes: Deletes::Soft { column: "gone".into(), mark: SoftMark::Flag },
+            documents: Documents::default(),
         };
         assert_eq!(
             create_table(&spec, None),

@@ -111,8 +111,8 @@ impl fmt::Debug for PostgresTarget {
 
 #[async_trait]
 impl Target for PostgresTarget {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { transactions: true, schemas: true, unique_columns: true }
+    async fn capabilities(&self) -> Result<Capabilities> {
+        Ok(Capabilities { transactions: true, schemas: true, unique_columns: true })
     }
 
     async fn probe(&self) -> Result<ServerInfo> {

@@ -243,7 +243,7 @@ fn take(rest: &mut &[u8]) -> Option<Stored> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hydrant_contract::{Deletes, Integer, Mode, Shape, TableName, ValueType};
+    use hydrant_contract::{Deletes, Documents, Integer, Mode, Shape, TableName, ValueType};
 
     #[test]
     fn a_cursor_of_another_key_is_refused() {
@@ -274,7 +274,13 @@ mod tests {
         ] {
             let key: Vec<String> = key.into_iter().map(str::to_owned).collect();
             let shape = Shape::new(columns.clone(), key).expect("a shape");
-            let spec = TableSpec { table: table.clone(), shape, mode: Mode::Mirror, deletes: Deletes::Hard };
+            let spec = TableSpec {
+                table: table.clone(),
+                shape,
+                mode: Mode::Mirror,
+                deletes: Deletes::Hard,
+                documents: Documents::default(),
+            };
             let key: Vec<_> = spec.shape.key_columns().collect();
             let mut connection = SqliteConnection::connect("sqlite::memory:").await.expect("a database");
             sqlx::raw_sql(table_sql).execute(&mut connection).await.expect("a table");

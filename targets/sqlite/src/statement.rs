@@ -264,7 +264,7 @@ fn repeated(part: &str, between: &str, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hydrant_contract::{Deletes, Integer, Mode, Shape, TableName};
+    use hydrant_contract::{Deletes, Documents, Integer, Mode, Shape, TableName};
 
     fn spec(deletes: Deletes) -> TableSpec {
         let column = |name: &str, value| Column { name: name.to_owned(), value };
@@ -275,7 +275,7 @@ mod tests {
         ];
         let shape = Shape::new(columns, vec!["a".to_owned(), "b".to_owned()]).expect("a shape");
         let table = TableName { schema: None, name: "t x".to_owned() };
-        TableSpec { table, shape, mode: Mode::Mirror, deletes }
+        TableSpec { table, shape, mode: Mode::Mirror, deletes, documents: Documents::default() }
     }
 
     #[test]

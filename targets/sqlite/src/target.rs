@@ -71,8 +71,8 @@ impl Session<'_> {
 
 #[async_trait]
 impl Target for SqliteTarget {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { transactions: true, schemas: false, unique_columns: true }
+    async fn capabilities(&self) -> Result<Capabilities> {
+        Ok(Capabilities { transactions: true, schemas: false, unique_columns: true })
     }
 
     async fn probe(&self) -> Result<ServerInfo> {

@@ -3,8 +3,8 @@
 use arrow::{array::Int64Array, array::RecordBatch, array::StringArray};
 use chrono::DateTime;
 use hydrant_contract::{
-    Applied, Batch, Checkpoint, Column, Deletes, ErrorKind, Inspection, Integer, Mode, Part, Shape,
-    TableName, TableSpec, Target, TargetError, ValueType,
+    Applied, Batch, Checkpoint, Column, Deletes, Documents, ErrorKind, Inspection, Integer, Mode, Part,
+    Shape, TableName, TableSpec, Target, TargetError, ValueType,
 };
 use hydrant_target_sqlite::{Settings, SqliteTarget};
 use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -26,7 +26,13 @@ impl Scene {
         let columns = vec![column("id", ValueType::Integer(Integer::I64)), column("v", ValueType::Text)];
         let shape = Shape::new(columns, vec!["id".to_owned()]).expect("a shape");
         let table = TableName { schema: None, name: "t".to_owned() };
-        let spec = TableSpec { table, shape, mode: Mode::Mirror, deletes: Deletes::Hard };
+        let spec = TableSpec {
+            table,
+            shape,
+            mode: Mode::Mirror,
+            deletes: Deletes::Hard,
+            documents: Documents::default(),
+        };
         Self { folder, target, spec: Arc::new(spec) }
     }
 

@@ -85,8 +85,8 @@ struct WrongTarget {
 
 #[async_trait]
 impl Target for WrongTarget {
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+    async fn capabilities(&self) -> Result<Capabilities> {
+        self.inner.capabilities().await
     }
 
     async fn probe(&self) -> Result<ServerInfo> {

@@ -30,8 +30,8 @@ fn refused(transient: bool, why: &'static str) -> TargetError {
 
 #[async_trait]
 impl Target for SimulatedTarget {
-    fn capabilities(&self) -> Capabilities {
-        self.0.world.target.capabilities()
+    async fn capabilities(&self) -> Result<Capabilities> {
+        self.0.world.target.capabilities().await
     }
 
     async fn probe(&self) -> Result<ServerInfo> {

@@ -26,7 +26,7 @@ use hydrant::{
     store::{History, LeaseTimes, SyncStore},
     sync::{DuplicateKeys, GuardRules, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
-use hydrant_contract::{Deletes, Integer, Mode, SoftMark, TableName, Target, ValueType};
+use hydrant_contract::{Deletes, Documents, Integer, Mode, SoftMark, TableName, Target, ValueType};
 use hydrant_target_memory::{MemoryColumn, MemoryTarget};
 use object_store::{ObjectStore, memory::InMemory};
 use std::{
@@ -412,6 +412,7 @@ fn sync(draw: &mut Draw) -> SyncSpec {
         table: TableName { schema: None, name: "items".into() },
         mode,
         deletes,
+        documents: Documents::default(),
         duplicate_keys: DuplicateKeys::Error,
         null_keys: NullKeys::Error,
         guard: guard(draw),

@@ -19,7 +19,7 @@ use hydrant::{
     store::{LeaseTimes, SyncStore},
     sync::{DuplicateKeys, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
-use hydrant_contract::{Deletes, Mode, TableName};
+use hydrant_contract::{Deletes, Documents, Mode, TableName};
 use hydrant_target_memory::MemoryTarget;
 use std::{
     collections::BTreeMap,
@@ -85,6 +85,7 @@ async fn a_store_that_is_gone_stops_the_run_before_the_lease_ends_and_is_named_a
             key: vec!["id".into()],
             mode: Mode::Mirror,
             deletes: Deletes::Hard,
+            documents: Documents::default(),
             guard: GuardRules::default(),
             rejects: RejectCeiling::default(),
             duplicate_keys: DuplicateKeys::Error,

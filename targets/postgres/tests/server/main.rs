@@ -10,8 +10,8 @@ use arrow::{
 use chrono::Utc;
 use hydrant_conformance::program;
 use hydrant_contract::{
-    Applied, Batch, Checkpoint, Column, Deletes, ErrorKind, Inspection, Integer, Mode, Result, Shape,
-    TableName, TableSpec, Target, TargetError, ValueType,
+    Applied, Batch, Checkpoint, Column, Deletes, Documents, ErrorKind, Inspection, Integer, Mode, Result,
+    Shape, TableName, TableSpec, Target, TargetError, ValueType,
 };
 use hydrant_target_postgres::{PostgresTarget, Settings};
 use std::{
@@ -91,6 +91,7 @@ fn spec(table: &str) -> TableSpec {
         shape: Shape::new(columns, vec!["id".into()]).expect("a shape"),
         mode: Mode::Mirror,
         deletes: Deletes::Hard,
+        documents: Documents::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{fresh, psql, target, url};
 use arrow::{array::AsArray, record_batch::RecordBatch};
 use hydrant_contract::{
-    Column, Deletes, Integer, Mode, Scanned, Shape, TableName, TableSpec, Target, ValueType,
+    Column, Deletes, Documents, Integer, Mode, Scanned, Shape, TableName, TableSpec, Target, ValueType,
 };
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,6 +15,7 @@ fn spec(table: &str, columns: &[(&str, ValueType)], key: &[&str]) -> TableSpec {
         shape: Shape::new(columns.iter().map(column).collect(), key).expect("a shape"),
         mode: Mode::Mirror,
         deletes: Deletes::Hard,
+        documents: Documents::default(),
     }
 }
 
