@@ -64,6 +64,12 @@ base_folder() {
   fi
 }
 
+# port_of URL: of the forms that we write.
+port_of() {
+  local rest=${1##*@*:}
+  echo "${rest%%/*}"
+}
+
 # free_ports COUNT: ports of 127.0.0.1 that are free now, with the port 10,000 above each free too (SeaweedFS takes
 # both). Below 32768, where Linux starts to hand ports out by itself.
 free_ports() {

