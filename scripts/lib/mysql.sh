@@ -19,9 +19,11 @@ mysql_flags() {
   mysql_user
 }
 
-# What a new server runs before it lets anybody in. By password from everywhere, and by certificate for one account.
+# What a new server runs before it lets anybody in. By password from everywhere, and by certificate for one account; MariaDB
+# brings accounts without a password.
 mysql_init_file() {
   cat <<SQL
+DROP USER IF EXISTS root@'127.0.0.1', root@'::1';
 CREATE USER root@'%' IDENTIFIED BY '$MYSQL_PASSWORD';
 GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;
 CREATE USER hydrant_cert@'%' REQUIRE SUBJECT '/CN=hydrant_cert';
