@@ -10,7 +10,7 @@ use hydrant::{
     secret::Secret,
     sync::{DuplicateKeys, NullKeys, Redact, Refused, RejectCeiling, Retention},
 };
-use hydrant_contract::{Deletes, Mode, SoftMark, TableName};
+use hydrant_contract::{Deletes, DocumentId, Documents, Mode, Nulls, SoftMark, TableName};
 use serde_json::json;
 use std::{
     env::VarError,
@@ -161,6 +161,15 @@ fn what_was_typed_becomes_what_the_program_relies_on() {
     assert_eq!(password.as_ref().map(Secret::expose), Some("hunter2-of-environment"));
     let TargetSpec::Sqlite { path } = &config.targets["edge"] else { panic!("edge is no sqlite") };
     assert_eq!(*path, folder.join("edge.db"));
+    let TargetSpec::Mysql { url, password } = &config.targets["shop"] else { panic!("shop is no mysql") };
+    assert_eq!(url.expose(), "mysql://hydrant@db.example:3306/shop?ssl-mode=VERIFY_IDENTITY");
+    assert_eq!(password.as_ref().map(Secret::expose), Some("hunter2-of-environment"));
+    let TargetSpec::Mongodb { url, password, transactions } = &config.targets["profiles"] else {
+        panic!("profiles is no mongodb")
+    };
+    assert_eq!(url.expose(), "mongodb+srv://hydrant@cluster.example/profiles");
+    assert_eq!(password.as_ref().map(Secret::expose), Some("hunter2-of-environment"));
+    assert!(!transactions);
 
     let banners = &config.syncs["usage-banners"];
     assert_eq!(banners.name, "usage-banners");
@@ -185,6 +194,9 @@ fn what_was_typed_becomes_what_the_program_relies_on() {
     assert_eq!(recommendations.mode, Mode::Mirror);
     assert_eq!(recommendations.deletes, Deletes::Soft { column: "is_gone".to_owned(), mark: SoftMark::Flag });
     assert_eq!(recommendations.rejects, RejectCeiling::default());
+    assert_eq!(recommendations.documents, Documents::default());
+    let documents = Documents { id: DocumentId::Fields, replace: true, nulls: Nulls::Omit };
+    assert_eq!(config.syncs["profiles"].documents, documents);
     assert_eq!(config.syncs["flags"].deletes, Deletes::NullOut);
     assert_eq!(config.syncs["flags"].table, TableName { schema: None, name: "feature.flags".to_owned() });
     assert_eq!(

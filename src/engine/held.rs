@@ -53,8 +53,19 @@ impl<'a> Held<'a> {
         Ok(held)
     }
 
-    pub(super) async fn release(self) {
-        self.keeper.release().await;
+    /// Gives the lease back; but if a call to a target without transactions has failed and may still be at work there, it is
+    /// left to end by itself.
+    pub(super) async fn release(self, failure: Option<&Failure>) {
+        let unknown = matches!(failure, Some(Failure::Target(error)) if error.kind().is_transient());
+        // A target that cannot be asked now is taken for one without.
+        let fences = !unknown
+            || tokio::time::timeout(LAST_WORDS_MAX, self.env.target.capabilities())
+                .await
+                .is_ok_and(|can| can.is_ok_and(|can| can.transactions));
+        match fences {
+            true => self.keeper.release().await,
+            false => self.keeper.leave().await,
+        }
     }
 
     /// The epoch of the lease, which is the number of the run.
@@ -77,6 +88,7 @@ impl<'a> Held<'a> {
 
     /// Takes the target over. If it has seen a later epoch although this lease is in force, the store is the one behind.
     pub(super) async fn claim(&self) -> Result<Option<Checkpoint>, Failure> {
+        self.wait_out().await?;
         match self.target.claim(&self.sync.name, self.epoch()).await {
             Err(error) if error.kind() == ErrorKind::Fenced => {
                 let current = Lease::current(&self.env.store).await?;
@@ -87,6 +99,28 @@ impl<'a> Held<'a> {
             }
             claimed => Ok(claimed?),
         }
+    }
+
+    /// Waits until nobody who held the lease before can still be writing. Targets with transactions need no such wait: they
+    /// compare the epoch in the transaction of every batch.
+    async fn wait_out(&self) -> Result<(), Failure> {
+        let Some(before) = self.keeper.before else { return Ok(()) };
+        if self.target.capabilities().await?.transactions {
+            return Ok(());
+        }
+        let left = (before - self.env.clock.now()).to_std().unwrap_or_default();
+        if left.is_zero() {
+            return Ok(());
+        }
+        tracing::warn!(
+            seconds = left.as_secs() + 1,
+            "the run before was cut off, and the target has no transactions: waiting until nothing of it can arrive any more"
+        );
+        self.unless_stopped(async {
+            tokio::time::sleep(left).await;
+            Ok(())
+        })
+        .await
     }
 
     /// Whether the table is absent; a table that does not fit is a failure.

@@ -23,6 +23,8 @@ pub(super) struct LeaseKeeper {
     /// Cancelled when the lease is lost, or could not be renewed in time.
     pub(super) lost: CancellationToken,
     pub(super) epoch: u64,
+    /// Until when the holder before this one might have worked, if it never gave its lease back.
+    pub(super) before: Option<DateTime<Utc>>,
     /// Set before `lost` is cancelled, if it was not another process that took it.
     unrenewed: Arc<OnceLock<(DateTime<Utc>, String)>>,
     /// Ends with the keeper: a run whose future is dropped must not hold its lease for ever.
@@ -36,14 +38,14 @@ impl LeaseKeeper {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LeaseError> {
         let lease = Lease::take(store, times, clock.now()).await?;
-        let epoch = lease.epoch();
+        let (epoch, before) = (lease.epoch(), lease.before());
         let lease = Arc::new(Mutex::new(lease));
         let lost = CancellationToken::new();
         let unrenewed = Arc::new(OnceLock::new());
         let renewing =
             tokio::spawn(renew(lease.clone(), clock.clone(), times, lost.clone(), unrenewed.clone()));
         let renewing = AbortOnDropHandle::new(renewing);
-        Ok(Self { lease, clock, lost, epoch, unrenewed, renewing })
+        Ok(Self { lease, clock, lost, epoch, before, unrenewed, renewing })
     }
 
     /// Why the lease is no longer held.
@@ -52,6 +54,13 @@ impl LeaseKeeper {
             Some((stop_by, message)) => LeaseError::Unrenewed { stop_by: *stop_by, message: message.clone() },
             None => LeaseError::Lost(self.epoch),
         }
+    }
+
+    /// Stops renewing the lease without giving it back: it ends by itself.
+    pub(super) async fn leave(self) {
+        self.renewing.abort();
+        // Wait for the task to be gone: it must not renew what shall end.
+        let _ = self.renewing.await;
     }
 
     /// Gives the lease back. If that fails, it ends by itself.

@@ -87,7 +87,7 @@ async fn leased<T>(
             note_failure(env, error, epoch).await;
         }
     }
-    held.release().await;
+    held.release(outcome.as_ref().err().map(|error| &*error.failure)).await;
     outcome
 }
 

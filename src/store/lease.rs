@@ -84,6 +84,8 @@ pub struct Lease {
     number: u64,
     record: LeaseRecord,
     times: LeaseTimes,
+    /// Until when the holder before this one might have worked, if it never said that it was done.
+    before: Option<DateTime<Utc>>,
 }
 
 impl Lease {
@@ -108,6 +110,8 @@ impl Lease {
         {
             return Err(LeaseError::Held(Box::new(record.clone())));
         }
+        let before = current.as_ref().filter(|(_, record)| !record.released);
+        let before = before.map(|(_, record)| record.expires + times.skew);
         let (number, epoch) = current.map_or((0, 0), |(number, record)| (number, record.epoch));
         let record = LeaseRecord {
             format: FORMAT,
@@ -118,7 +122,7 @@ impl Lease {
             expires: now + times.term,
             released: false,
         };
-        let mut lease = Self { store: store.clone(), number, record, times };
+        let mut lease = Self { store: store.clone(), number, record, times, before };
         match lease.advance(lease.record.clone()).await {
             // Somebody was faster: say who.
             Err(LeaseError::Lost(epoch)) => match Self::current(store).await? {
@@ -147,6 +151,12 @@ impl Lease {
     /// Counts the holders of this sync.
     pub fn epoch(&self) -> u64 {
         self.record.epoch
+    }
+
+    /// Until when the holder before this one might have worked, if it never gave its lease back. That it is dead does not
+    /// shorten this: what it has sent to a server may still be on its way.
+    pub fn before(&self) -> Option<DateTime<Utc>> {
+        self.before
     }
 
     /// When a holder that could not renew must have stopped.

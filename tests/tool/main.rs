@@ -33,3 +33,4 @@ mod undo;
 mod unique;
 mod verify;
 mod wire;
+mod without_transactions;
