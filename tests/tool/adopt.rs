@@ -1,6 +1,6 @@
 //! A table that is there already, kept by another tool until now, is taken over without writing a row of it.
 
-use crate::harness::{Database, Project, everywhere};
+use crate::harness::{Database, Project, allow_writes, everywhere, refuse_writes};
 use arrow::{
     array::{Int64Array, RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema, SchemaRef},
@@ -34,7 +34,7 @@ fn theirs(project: Project) -> Project {
 fn witness(project: &Project) -> Vec<String> {
     project.query(match project.database {
         Database::Postgres { .. } => "SELECT ctid, xmin, * FROM items ORDER BY id",
-        Database::Sqlite(_) => "SELECT * FROM items ORDER BY id",
+        _ => "SELECT * FROM items ORDER BY id",
     })
 }
 
@@ -43,13 +43,7 @@ fn witness(project: &Project) -> Vec<String> {
 fn adopting_writes_no_row_and_the_next_run_sends_only_what_differs() {
     everywhere(|project| {
         let project = theirs(project());
-        if let Database::Sqlite(_) = project.database {
-            for event in ["INSERT", "UPDATE", "DELETE"] {
-                project.query(&format!(
-                    "CREATE TRIGGER no_{event} BEFORE {event} ON items BEGIN SELECT RAISE(ABORT, 'touched'); END"
-                ));
-            }
-        }
+        refuse_writes(&project);
         // One row differs, one is new; one (4) the query does not have.
         project.items("id,name,score\n1,one,10\n2,zwei,20\n3,three,\n5,five,50\n");
         let before = witness(&project);
@@ -66,11 +60,7 @@ fn adopting_writes_no_row_and_the_next_run_sends_only_what_differs() {
             |of: &serde_json::Value| ["inserts", "updates", "deletes", "unchanged"].map(|c| of[c].as_u64());
         assert_eq!(counts(&plan), [1, 1, 1, 2].map(Some), "{plan}");
         assert_eq!(witness(&project), before);
-        if let Database::Sqlite(_) = project.database {
-            for event in ["INSERT", "UPDATE", "DELETE"] {
-                project.query(&format!("DROP TRIGGER no_{event}"));
-            }
-        }
+        allow_writes(&project);
         assert_eq!(counts(&project.report()), [1, 1, 1, 2].map(Some));
         let after = witness(&project);
         assert_eq!(

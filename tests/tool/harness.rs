@@ -21,6 +21,8 @@ pub(crate) struct Project {
 pub(crate) enum Database {
     Sqlite(PathBuf),
     Postgres { url: String },
+    Mysql { url: String, client: String },
+    Mongodb { url: String },
 }
 
 /// What the binary printed, and how it ended.
@@ -36,6 +38,26 @@ pub(crate) fn everywhere(test: impl Fn(fn() -> Project)) {
     test(Project::postgres);
 }
 
+/// A name that no other test uses: numbers of processes come again, and databases stay.
+fn unused() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let started = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_micros();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("tool_{started:x}_{}_{number}", std::process::id())
+}
+
+/// A URL with another database.
+fn with_database(url: &str, name: &str) -> String {
+    let (start, rest) = url.rsplit_once('/').filter(|_| !url.contains('?')).map_or_else(
+        || {
+            let (place, options) = url.split_once('?').expect("options");
+            (place.rsplit_once('/').expect("a URL with a database").0, format!("?{options}"))
+        },
+        |(start, _)| (start, String::new()),
+    );
+    format!("{start}/{name}{rest}")
+}
+
 impl Project {
     pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -45,21 +67,45 @@ impl Project {
 
     /// In a database of its own.
     pub(crate) fn postgres() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let server = postgres_server();
-        // Numbers of processes come again, and databases stay.
-        let started = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_micros();
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tool_{started:x}_{}_{number}", std::process::id());
+        let (server, name) = (postgres_server(), unused());
         psql(&server, &format!("CREATE DATABASE {name}"));
-        let url = format!("{}/{name}", server.rsplit_once('/').expect("a URL with a database").0);
+        let url = with_database(&server, &name);
+        Self::at("postgres", &url, Database::Postgres { url: url.clone() })
+    }
+
+    pub(crate) fn mysql() -> Self {
+        Self::of_mysql("HYDRANT_TEST_MYSQL", "HYDRANT_TEST_MYSQL_CLIENT")
+    }
+
+    pub(crate) fn mariadb() -> Self {
+        Self::of_mysql("HYDRANT_TEST_MARIADB", "HYDRANT_TEST_MARIADB_CLIENT")
+    }
+
+    fn of_mysql(server: &str, client: &str) -> Self {
+        let (server, client, name) = (required(server), required(client), unused());
+        Database::Mysql { url: server.clone(), client: client.clone() }
+            .query(&format!("CREATE DATABASE {name}"));
+        let url = with_database(&server, &name);
+        Self::at("mysql", &url, Database::Mysql { url: url.clone(), client })
+    }
+
+    /// On a server with transactions.
+    pub(crate) fn mongodb() -> Self {
+        let url = with_database(&required("HYDRANT_TEST_MONGODB"), &unused());
+        Self::at("mongodb", &url, Database::Mongodb { url: url.clone() })
+    }
+
+    /// On a server without transactions.
+    pub(crate) fn mongodb_alone() -> Self {
+        let url = with_database(&required("HYDRANT_TEST_MONGODB_STANDALONE"), &unused());
+        Self::at("mongodb", &url, Database::Mongodb { url: url.clone() })
+    }
+
+    /// On a server, whose URL comes from the environment.
+    fn at(kind: &str, url: &str, database: Database) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut project = Self::new(
-            folder,
-            Database::Postgres { url: url.clone() },
-            r#"{ type: postgres, url: "${APP}" }"#,
-        );
-        project.env("APP", &url);
+        let mut project = Self::new(folder, database, &format!(r#"{{ type: {kind}, url: "${{APP}}" }}"#));
+        project.env("APP", url);
         project
     }
 
@@ -191,22 +237,127 @@ impl Database {
                 lines(Command::new("sqlite3").args(["-cmd", ".timeout 10000"]).arg(path).arg(sql))
             }
             Self::Postgres { url } => psql(url, sql),
+            Self::Mysql { url, client } => {
+                let tabs = lines(mysql(url, client).args(["--execute", sql]));
+                tabs.into_iter().map(|line| line.replace('\t', "|")).collect()
+            }
+            Self::Mongodb { .. } => panic!("a document database takes no SQL: {sql}"),
         }
+    }
+
+    /// What `tests/support/mongodb.py` prints.
+    pub(crate) fn mongodb(url: &str, arguments: &[&str]) -> Vec<String> {
+        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/mongodb.py");
+        lines(Command::new(required("HYDRANT_TEST_PYMONGO")).args([program, url]).args(arguments))
+    }
+
+    /// These columns of a table whose key is `id`, in the order of the key.
+    pub(crate) fn rows(&self, table: &str, columns: &[&str]) -> Vec<String> {
+        match self {
+            Self::Mongodb { url } => {
+                let fields = columns.iter().map(|column| if *column == "id" { "_id" } else { column });
+                Self::mongodb(url, &["rows", table].into_iter().chain(fields).collect::<Vec<_>>())
+            }
+            _ => self.query(&format!("SELECT {} FROM {table} ORDER BY id", columns.join(", "))),
+        }
+    }
+
+    /// How many rows have this number in a column.
+    pub(crate) fn count(&self, table: &str, column: &str, number: u32) -> u32 {
+        let found = match self {
+            Self::Mongodb { url } => Self::mongodb(url, &["count", table, column, &number.to_string()]),
+            _ => self.query(&format!("SELECT count(*) FROM {table} WHERE {column} = {number}")),
+        };
+        found[0].parse().expect("a count")
+    }
+
+    /// Sets a number in all rows.
+    pub(crate) fn set_all(&self, table: &str, column: &str, number: u32) {
+        match self {
+            Self::Mongodb { url } => drop(Self::mongodb(url, &["set", table, column, &number.to_string()])),
+            _ => drop(self.query(&format!("UPDATE {table} SET {column} = {number}"))),
+        }
+    }
+
+    /// Makes a table as an application would: `id`, a unique `name` and a `score` below a limit.
+    pub(crate) fn make(&self, table: &str, limit: u32) {
+        let (name, score) = match self {
+            Self::Mongodb { url } => return drop(Self::mongodb(url, &["make", table, &limit.to_string()])),
+            Self::Sqlite(_) => ("TEXT", "INTEGER"),
+            Self::Postgres { .. } => ("TEXT", "BIGINT"),
+            Self::Mysql { .. } => ("VARCHAR(100)", "BIGINT"),
+        };
+        self.query(&format!(
+            "CREATE TABLE {table} (id BIGINT PRIMARY KEY, name {name} UNIQUE, score {score} CHECK (score < {limit}))"
+        ));
+    }
+
+    /// Everything that stands in hydrant's own table about a sync.
+    pub(crate) fn remembered(&self, sync: &str) -> Vec<String> {
+        match self {
+            Self::Mongodb { url } => Self::mongodb(url, &["remembered", sync]),
+            _ => self.query(&format!("SELECT * FROM {} WHERE sync = '{sync}'", self.checkpoints())),
+        }
+    }
+
+    /// Run, epoch, batch, first and next change of a sync's checkpoint, if a batch was written.
+    pub(crate) fn checkpoint(&self, sync: &str) -> Option<Vec<u64>> {
+        let exists = match self {
+            Self::Mongodb { .. } => "",
+            Self::Sqlite(_) => "SELECT count(*) FROM sqlite_master WHERE name = 'hydrant_checkpoint'",
+            Self::Postgres { .. } => {
+                "SELECT count(*) FROM pg_tables WHERE schemaname = 'hydrant' AND tablename = 'checkpoint'"
+            }
+            Self::Mysql { .. } => {
+                "SELECT count(*) FROM information_schema.tables \
+                 WHERE table_schema = database() AND table_name = 'hydrant_checkpoint'"
+            }
+        };
+        let found = match self {
+            Self::Mongodb { url } => Self::mongodb(url, &["checkpoint", sync]),
+            _ if self.query(exists)[0] != "1" => return None,
+            _ => self.query(&format!(
+                "SELECT run, epoch, batch, first_change, next_change FROM {} WHERE sync = '{sync}' AND run IS NOT NULL",
+                self.checkpoints()
+            )),
+        };
+        Some(found.first()?.split('|').map(|number| number.parse().expect("a number")).collect())
     }
 
     /// The table in which hydrant keeps its checkpoints.
     pub(crate) fn checkpoints(&self) -> &'static str {
         match self {
-            Self::Sqlite(_) => "hydrant_checkpoint",
             Self::Postgres { .. } => "hydrant.checkpoint",
+            Self::Sqlite(_) | Self::Mysql { .. } | Self::Mongodb { .. } => "hydrant_checkpoint",
         }
     }
 
     /// The table that tells how fresh tables are.
     pub(crate) fn freshness(&self) -> &'static str {
         match self {
-            Self::Sqlite(_) => "hydrant_freshness",
             Self::Postgres { .. } => "hydrant.freshness",
+            Self::Sqlite(_) | Self::Mysql { .. } | Self::Mongodb { .. } => "hydrant_freshness",
+        }
+    }
+}
+
+/// From now on every write to the table `items` fails, where the database does not tell by itself which rows were written.
+pub(crate) fn refuse_writes(project: &Project) {
+    let refuse = match project.database {
+        Database::Sqlite(_) => "BEGIN SELECT RAISE(ABORT, 'touched'); END",
+        Database::Mysql { .. } => "FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'touched'",
+        Database::Postgres { .. } | Database::Mongodb { .. } => return,
+    };
+    for event in ["INSERT", "UPDATE", "DELETE"] {
+        project.query(&format!("CREATE TRIGGER no_{event} BEFORE {event} ON items {refuse}"));
+    }
+}
+
+/// The end of that.
+pub(crate) fn allow_writes(project: &Project) {
+    if let Database::Sqlite(_) | Database::Mysql { .. } = project.database {
+        for event in ["INSERT", "UPDATE", "DELETE"] {
+            project.query(&format!("DROP TRIGGER no_{event}"));
         }
     }
 }
@@ -228,6 +379,13 @@ impl Session {
                 command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url]);
                 command
             }
+            Database::Mysql { url, client } => {
+                let mut command = mysql(url, client);
+                // Or it keeps to itself what it has to say until it ends.
+                command.arg("--unbuffered");
+                command
+            }
+            Database::Mongodb { .. } => panic!("a document database takes no SQL: {sql}"),
         };
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a session");
         let input = child.stdin.as_mut().expect("its input");
@@ -242,6 +400,18 @@ impl Session {
         drop(self.0.stdin.take());
         assert!(self.0.wait().expect("it ends").success());
     }
+}
+
+/// MySQL's own program, or MariaDB's.
+fn mysql(url: &str, client: &str) -> Command {
+    let (account, place) = url.split_once("://").and_then(|(_, rest)| rest.split_once('@')).expect("a URL");
+    let (user, password) = account.split_once(':').expect("a password");
+    let (address, database) = place.split_once('/').expect("a database");
+    let (host, port) = address.split_once(':').expect("a port");
+    let mut command = Command::new(client);
+    command.args(["--no-defaults", "--batch", "--raw", "--skip-column-names", "--user", user]);
+    command.args(["--host", host, "--port", port, "--database", database]).env("MYSQL_PWD", password);
+    command
 }
 
 pub(crate) fn psql(url: &str, sql: &str) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Killed in the middle of applying, the source changed in the meantime: the next run leaves the target equal to the source.
 
-use crate::harness::{Database, Project, Ran, eventually, everywhere, signal};
+use crate::harness::{Project, Ran, eventually, everywhere, signal};
 use std::fmt::Write;
 
 /// Enough for many batches.
@@ -19,43 +19,39 @@ pub(crate) fn rows(score: impl Fn(u32) -> Option<u32>) -> String {
 
 /// Waits until the first batches of this run are committed; an earlier run's checkpoint does not count.
 pub(crate) fn in_the_middle(project: &Project, run: u32) {
-    let sql =
-        format!("SELECT batch FROM {} WHERE sync = 'items' AND run = {run}", project.database.checkpoints());
-    let exists = format!(
-        "SELECT count(*) FROM {}",
-        match project.database {
-            Database::Sqlite(_) => "sqlite_master WHERE name = 'hydrant_checkpoint'",
-            Database::Postgres { .. } =>
-                "pg_tables WHERE schemaname = 'hydrant' AND tablename = 'checkpoint'",
-        }
-    );
     eventually("a committed batch", || {
-        project.query(&exists)[0] == "1"
-            && project.query(&sql).first().is_some_and(|b| b.parse().unwrap_or(0) >= 2)
+        project.database.checkpoint("items").is_some_and(|found| found[0] == u64::from(run) && found[2] >= 2)
     });
 }
 
 pub(crate) fn table_equals(project: &Project, csv: &str) {
     let mut wanted: Vec<_> = csv.lines().skip(1).map(|line| line.replace(',', "|")).collect();
-    let mut found = project.query("SELECT id, name, score FROM items");
+    let mut found = project.database.rows("items", &["id", "name", "score"]);
     wanted.sort();
     found.sort();
     assert_eq!(found.len(), wanted.len());
     assert!(found == wanted, "the rows differ");
 }
 
+/// All databases, also those that take no SQL.
+fn on_every_server(test: impl Fn(fn() -> Project)) {
+    everywhere(&test);
+    test(Project::mysql);
+    test(Project::mongodb);
+}
+
 /// A first load is killed; then a row that it has written is gone from the source, another has changed and a third, which it
 /// had not reached, is gone too.
 #[test]
 fn a_killed_first_load_is_finished_and_the_next_run_sees_what_changed_since() {
-    everywhere(|project| {
+    on_every_server(|project| {
         let project = project();
         project.items(&rows(|id| (id < ROWS).then_some(id % 100)));
         let mut child = project.start(&["run"]);
         in_the_middle(&project, 1);
         child.kill().expect("SIGKILL");
         child.wait().expect("it ends");
-        let found: u32 = project.query("SELECT count(*) FROM items")[0].parse().expect("a count");
+        let found = u32::try_from(project.database.rows("items", &["id"]).len()).expect("a count");
         assert!(found > 0 && found < ROWS, "{found} rows: the kill came in the middle");
 
         let after = rows(|id| match id {
@@ -77,7 +73,7 @@ fn a_killed_first_load_is_finished_and_the_next_run_sees_what_changed_since() {
 /// The two kinds of wrong rows that comparing with the last published index alone would leave for ever.
 #[test]
 fn a_row_that_changed_back_and_a_row_that_came_and_went_are_right_after_a_kill() {
-    everywhere(|project| {
+    on_every_server(|project| {
         let project = project();
         let before = rows(|id| (id < ROWS).then_some(1));
         project.items(&before);
@@ -88,8 +84,7 @@ fn a_row_that_changed_back_and_a_row_that_came_and_went_are_right_after_a_kill()
         in_the_middle(&project, 2);
         child.kill().expect("SIGKILL");
         child.wait().expect("it ends");
-        let changed: u32 =
-            project.query("SELECT count(*) FROM items WHERE score = 2")[0].parse().expect("a count");
+        let changed = project.database.count("items", "score", 2);
         assert!(changed > 0 && changed < ROWS, "{changed} rows changed: the kill came in the middle");
         // All of it is undone in the source.
         project.items(&before);
@@ -101,19 +96,18 @@ fn a_row_that_changed_back_and_a_row_that_came_and_went_are_right_after_a_kill()
 /// Somebody changed every row, and the repair of that is killed.
 #[test]
 fn a_killed_repair_is_finished_by_the_next_run() {
-    everywhere(|project| {
+    on_every_server(|project| {
         let project = project();
         let some = ROWS / 2;
         let all = rows(|id| (id < some).then_some(1));
         project.items(&all);
         project.ok(&["run"]);
-        project.query("UPDATE items SET score = 0");
+        project.database.set_all("items", "score", 0);
         let mut child = project.start(&["repair", "items", "--pace", "100"]);
         in_the_middle(&project, 2);
         child.kill().expect("SIGKILL");
         child.wait().expect("it ends");
-        let wrong = || project.query("SELECT count(*) FROM items WHERE score = 0").remove(0);
-        assert_ne!(wrong(), "0", "the kill came in the middle");
+        assert_ne!(project.database.count("items", "score", 0), 0, "the kill came in the middle");
         let refused = project.run(&["verify"]);
         assert_eq!(refused.code, 9, "{}", refused.all());
         assert!(refused.stderr.contains("run 2 is sealed and not finished"), "{}", refused.stderr);
@@ -128,7 +122,7 @@ fn a_killed_repair_is_finished_by_the_next_run() {
 /// Contract: C11
 #[test]
 fn sigterm_stops_between_batches_and_the_next_run_goes_on() {
-    everywhere(|project| {
+    on_every_server(|project| {
         let project = project();
         let all = rows(|id| (id < ROWS).then_some(5));
         project.items(&all);
@@ -138,7 +132,7 @@ fn sigterm_stops_between_batches_and_the_next_run_goes_on() {
         let ended = Ran::of(&child.wait_with_output().expect("it ends"));
         assert_eq!(ended.code, 6, "{}", ended.all());
         assert!(ended.stderr.contains("the next run goes on from here"), "{}", ended.stderr);
-        let found: u32 = project.query("SELECT count(*) FROM items")[0].parse().expect("a count");
+        let found = u32::try_from(project.database.rows("items", &["id"]).len()).expect("a count");
         assert!(found > 0 && found < ROWS, "{found} rows");
         let status = project.ok(&["status"]);
         assert!(status.stdout.contains("is sealed and not finished"), "{}", status.stdout);
@@ -149,7 +143,7 @@ fn sigterm_stops_between_batches_and_the_next_run_goes_on() {
 
 #[test]
 fn a_second_signal_stops_at_once_and_safely() {
-    everywhere(|project| {
+    on_every_server(|project| {
         let project = project();
         let all = rows(|id| (id < ROWS).then_some(5));
         project.items(&all);

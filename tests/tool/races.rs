@@ -106,6 +106,8 @@ fn of_several_processes_one_runs_the_sync_and_the_others_say_which_and_since_whe
         let lock = match project.database {
             Database::Sqlite(_) => "BEGIN IMMEDIATE",
             Database::Postgres { .. } => "BEGIN; SELECT FROM items WHERE id = 1 FOR UPDATE",
+            Database::Mysql { .. } => "BEGIN; SELECT id FROM items WHERE id = 1 FOR UPDATE",
+            Database::Mongodb { .. } => unreachable!("it takes no SQL"),
         };
         let lock = Session::begin(&project.database, lock);
         let mut racers: Vec<_> = (0..4).map(|_| project.start(&["run"])).collect();

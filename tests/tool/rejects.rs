@@ -27,13 +27,24 @@ fn refuse_braces(project: &Project) {
             );
             project.query("CREATE TRIGGER braces BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION braces()");
         }
+        Database::Mysql { .. } => {
+            for event in ["INSERT", "UPDATE"] {
+                project.query(&format!(
+                    "DELIMITER //\nCREATE TRIGGER braces_{event} BEFORE {event} ON items FOR EACH ROW \
+                     IF NEW.name = '{{}}' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no braces'; END IF //"
+                ));
+            }
+        }
+        Database::Mongodb { .. } => unreachable!("it has no triggers"),
     }
 }
 
 fn allow_braces(project: &Project) {
     match project.database {
         Database::Sqlite(_) => project.query("DROP TRIGGER braces_INSERT; DROP TRIGGER braces_UPDATE"),
+        Database::Mysql { .. } => project.query("DROP TRIGGER braces_INSERT; DROP TRIGGER braces_UPDATE"),
         Database::Postgres { .. } => project.query("DROP TRIGGER braces ON items"),
+        Database::Mongodb { .. } => unreachable!("it has no triggers"),
     };
 }
 

@@ -1,6 +1,6 @@
 //! What somebody else did to the rows is found, and mended if that is wanted; a table that is there is taken over.
 
-use crate::harness::{Database, Project, everywhere};
+use crate::harness::{Database, Project, everywhere, refuse_writes};
 use serde_json::{Value, json};
 
 const ITEMS: &str = "id,name,score\n1,one,10\n2,two,20\n3,three,30\n4,four,40\n5,five,50\n";
@@ -90,15 +90,9 @@ fn verify_writes_no_row_and_leaves_no_run_in_the_store() {
             // Where each version of a row lies, and who wrote it.
             Database::Postgres { .. } => project.query("SELECT ctid, xmin, * FROM items ORDER BY id"),
             // Every write to the table would be refused.
-            Database::Sqlite(_) => rows(&project),
+            _ => rows(&project),
         };
-        if let Database::Sqlite(_) = project.database {
-            for event in ["INSERT", "UPDATE", "DELETE"] {
-                project.query(&format!(
-                    "CREATE TRIGGER no_{event} BEFORE {event} ON items BEGIN SELECT RAISE(ABORT, 'touched'); END"
-                ));
-            }
-        }
+        refuse_writes(&project);
         let freshness = format!("SELECT * FROM {}", project.database.freshness());
         let (before, fresh) = (books(), project.query(&freshness));
         let objects = || {
@@ -124,7 +118,7 @@ fn repair_writes_what_is_missing_or_changed_and_no_other_row() {
         let untouched = || {
             project.query(match project.database {
                 Database::Postgres { .. } => "SELECT xmin, * FROM items WHERE id NOT IN (2, 3) ORDER BY id",
-                Database::Sqlite(_) => "SELECT * FROM items WHERE id NOT IN (2, 3) ORDER BY id",
+                _ => "SELECT * FROM items WHERE id NOT IN (2, 3) ORDER BY id",
             })
         };
         let before = untouched();

@@ -67,6 +67,18 @@ fn while_a_dead_run_is_rolled_forward_into_postgres() {
     rolling_forward(World::new(Project::postgres(), Place::S3, 12));
 }
 
+/// Contract: C2, C7
+#[test]
+fn while_a_dead_run_is_rolled_forward_into_mysql() {
+    rolling_forward(World::new(Project::mysql(), Place::Folder, 13));
+}
+
+/// Contract: C2, C7
+#[test]
+fn while_a_dead_run_is_rolled_forward_into_mongodb() {
+    rolling_forward(World::new(Project::mongodb(), Place::Folder, 14));
+}
+
 /// Three kills in a row, wherever the seed says, and the source moves on after each.
 fn three_in_a_row(mut world: World, seed: u64) {
     let mut draw = Draw::new(seed);

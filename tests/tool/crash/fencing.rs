@@ -35,11 +35,9 @@ fn goes_on(world: &World, child: Child, codes: &[i32], what: &str) {
     assert_eq!(self::checkpoint(world), checkpoint, "{what}");
 }
 
-/// Run, epoch and position that the target remembers.
+/// Everything that the target remembers of the sync, the time of the last write too.
 fn checkpoint(world: &World) -> Vec<String> {
-    let (table, name) = (world.project.database.checkpoints(), world.name());
-    let columns = "run, epoch, batch, first_change, next_change, at";
-    world.project.query(&format!("SELECT {columns} FROM {table} WHERE sync = '{name}'"))
+    world.project.database.remembered(&world.name())
 }
 
 /// A process whose clock says that the lease has ended: nobody has to wait for that.
@@ -97,6 +95,27 @@ fn not_one_row_is_written_to_sqlite() {
 #[test]
 fn not_one_row_is_written_to_postgres() {
     only_the_epoch_tells(World::new(Project::postgres(), Place::S3, 42));
+}
+
+/// Contract: C13, C14
+#[test]
+fn not_one_row_is_written_to_mysql() {
+    only_the_epoch_tells(World::new(Project::mysql(), Place::Folder, 45));
+}
+
+/// Contract: C13, C14
+#[test]
+fn not_one_document_is_written_to_mongodb() {
+    only_the_epoch_tells(World::new(Project::mongodb(), Place::Folder, 46));
+}
+
+/// Where the run stands still between two calls; one that stands still inside of a call to a server without transactions is
+/// what the lease is waited out for.
+///
+/// Contract: C13, C39
+#[test]
+fn not_one_document_is_written_to_mongodb_without_transactions() {
+    only_the_epoch_tells(World::new(Project::mongodb_alone(), Place::Folder, 47));
 }
 
 /// The same with a lease that really ends, so that the process may notice by itself.

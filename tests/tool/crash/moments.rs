@@ -8,10 +8,9 @@ use crate::harness::{Project, Session, eventually};
 use hydrant::point::Point;
 use std::os::unix::process::ExitStatusExt;
 
-/// Contract: C2, C9
-#[test]
-fn anywhere_in_a_transaction_of_sqlite() {
-    let mut world = World::new(Project::sqlite(), Place::Folder, 31);
+/// Killed at many moments of one batch.
+fn anywhere_in_a_batch(project: Project, seed: u64) {
+    let mut world = World::new(project, Place::Folder, seed);
     world.begin(6_000);
     world.run("before any kill");
     // A batch takes some tens of milliseconds: its beginning, its rows, its commit, and the next one's.
@@ -30,6 +29,30 @@ fn anywhere_in_a_transaction_of_sqlite() {
         world.run(&what);
         world.untouched(&what, &watch, &[&before, &wanted]);
     }
+}
+
+/// Contract: C2, C9
+#[test]
+fn anywhere_in_a_transaction_of_sqlite() {
+    anywhere_in_a_batch(Project::sqlite(), 31);
+}
+
+/// Contract: C2, C9
+#[test]
+fn anywhere_in_a_transaction_of_mysql() {
+    anywhere_in_a_batch(Project::mysql(), 34);
+}
+
+/// Contract: C2, C9
+#[test]
+fn anywhere_in_a_transaction_of_mariadb() {
+    anywhere_in_a_batch(Project::mariadb(), 35);
+}
+
+/// Contract: C2, C9
+#[test]
+fn anywhere_in_a_transaction_of_mongodb() {
+    anywhere_in_a_batch(Project::mongodb(), 36);
 }
 
 impl World {

@@ -120,21 +120,22 @@ fn several_batches_into_postgres() {
     heavy(World::new(Project::postgres(), Place::S3, 6), moments(Way::Heavy));
 }
 
+fn first_load(mut world: World, moments: Vec<Moment>) {
+    for moment in moments {
+        let what = format!("{moment:?}");
+        world.begin(2_500);
+        world.killed(&Order::die(&world.name(), moment));
+        let now = world.moved_on(&Rows::new());
+        world.set(now);
+        world.run(&what);
+    }
+}
+
 /// Contract: C2, C7
 #[test]
 fn a_first_load() {
-    fn walk(mut world: World, moments: Vec<Moment>) {
-        for moment in moments {
-            let what = format!("{moment:?}");
-            world.begin(2_500);
-            world.killed(&Order::die(&world.name(), moment));
-            let now = world.moved_on(&Rows::new());
-            world.set(now);
-            world.run(&what);
-        }
-    }
-    worlds(Way::First, Place::Folder, Place::S3, walk);
-    worlds(Way::First, Place::S3, Place::Folder, walk);
+    worlds(Way::First, Place::Folder, Place::S3, first_load);
+    worlds(Way::First, Place::S3, Place::Folder, first_load);
 }
 
 /// Contract: C2
@@ -158,21 +159,22 @@ fn an_export_of_several_parts() {
     worlds(Way::Long, Place::Folder, Place::S3, walk);
 }
 
+fn moving(mut world: World, moments: Vec<Moment>) {
+    world.begin(STOCK);
+    world.make_table();
+    world.run("before any kill");
+    // And in the batch in which rows that were refused are sent again.
+    let settling = [Point::Sending, Point::Committed, Point::Published];
+    let settling = settling.map(|point| Moment::new(point, 1).counted_after(Point::Settling));
+    for moment in moments.into_iter().chain(settling) {
+        moves(&mut world, moment);
+    }
+}
+
 /// Contract: C2, C17, C20
 #[test]
 fn values_that_move_between_rows_and_rows_that_are_refused() {
-    fn walk(mut world: World, moments: Vec<Moment>) {
-        world.begin(STOCK);
-        world.make_table();
-        world.run("before any kill");
-        // And in the batch in which rows that were refused are sent again.
-        let settling = [Point::Sending, Point::Committed, Point::Published];
-        let settling = settling.map(|point| Moment::new(point, 1).counted_after(Point::Settling));
-        for moment in moments.into_iter().chain(settling) {
-            moves(&mut world, moment);
-        }
-    }
-    worlds(Way::Moves, Place::Folder, Place::S3, walk);
+    worlds(Way::Moves, Place::Folder, Place::S3, moving);
 }
 
 /// More than the first batch has.
@@ -219,35 +221,36 @@ fn moves(world: &mut World, moment: Moment) {
     world.run(&what);
 }
 
+fn abandoned(mut world: World, moments: Vec<Moment>) {
+    world.begin(2_200);
+    world.run("before any kill");
+    for moment in moments {
+        for given_up in [true, false] {
+            let what = format!("{moment:?}, abandoned in the end: {given_up}");
+            let before = world.rows().clone();
+            let wanted = world.changed(Churn::MEDIUM);
+            world.set(wanted);
+            world.killed(&Order::die(&world.name(), Moment::new(Point::Committed, 1)));
+            let run = pending(&world);
+            let abandon = |end| Order { verb: Verb::Abandon { run }, ..Order::run(&world.name(), end) };
+            let die = Order::die("", moment.clone()).end;
+            world.killed(&abandon(die));
+            if given_up {
+                let done = world.ended(&abandon(End::Natural));
+                assert_eq!(done.code, 0, "{what}: {}", done.all());
+            }
+            let now = world.moved_on(&before);
+            world.set(now);
+            world.run(&what);
+        }
+    }
+}
+
 /// Contract: C2, C10
 #[test]
 fn a_run_that_is_being_abandoned() {
-    fn walk(mut world: World, moments: Vec<Moment>) {
-        world.begin(2_200);
-        world.run("before any kill");
-        for moment in moments {
-            for given_up in [true, false] {
-                let what = format!("{moment:?}, abandoned in the end: {given_up}");
-                let before = world.rows().clone();
-                let wanted = world.changed(Churn::MEDIUM);
-                world.set(wanted);
-                world.killed(&Order::die(&world.name(), Moment::new(Point::Committed, 1)));
-                let run = pending(&world);
-                let abandon = |end| Order { verb: Verb::Abandon { run }, ..Order::run(&world.name(), end) };
-                let die = Order::die("", moment.clone()).end;
-                world.killed(&abandon(die));
-                if given_up {
-                    let done = world.ended(&abandon(End::Natural));
-                    assert_eq!(done.code, 0, "{what}: {}", done.all());
-                }
-                let now = world.moved_on(&before);
-                world.set(now);
-                world.run(&what);
-            }
-        }
-    }
-    worlds(Way::Abandon, Place::Folder, Place::S3, walk);
-    worlds(Way::Abandon, Place::S3, Place::Folder, walk);
+    worlds(Way::Abandon, Place::Folder, Place::S3, abandoned);
+    worlds(Way::Abandon, Place::S3, Place::Folder, abandoned);
 }
 
 /// Contract: C2, C35
@@ -284,4 +287,86 @@ fn the_removal_of_what_nothing_needs() {
 fn pending(world: &World) -> u64 {
     let status = world.project.ok(&["status", "--output", "json"]).json();
     status["syncs"][0]["pending"].as_u64().unwrap_or_else(|| panic!("no pending run: {status}"))
+}
+
+/// The servers beside Postgres. What happens in the store alone is walked through with SQLite and Postgres.
+mod elsewhere {
+    use super::{Moment, Place, Project, Way, World, abandoned, first_load, heavy, light, moments, moving};
+
+    /// A walk on one server: the store is in a folder, or on S3 for some.
+    fn walk(project: Project, place: Place, way: Way, walk: fn(World, Vec<Moment>)) {
+        walk(World::new(project, place, 7), moments(way));
+    }
+
+    /// Contract: C2, C8
+    #[test]
+    fn a_few_changes_in_mysql() {
+        walk(Project::mysql(), Place::Folder, Way::Light, light);
+    }
+
+    /// Contract: C2, C8
+    #[test]
+    fn a_few_changes_in_mongodb() {
+        walk(Project::mongodb(), Place::Folder, Way::Light, light);
+    }
+
+    /// Contract: C2, C3, C7, C9
+    #[test]
+    fn several_batches_into_mysql() {
+        walk(Project::mysql(), Place::Folder, Way::Heavy, heavy);
+    }
+
+    /// Contract: C2, C3, C7, C9
+    #[test]
+    fn several_batches_into_mariadb() {
+        walk(Project::mariadb(), Place::S3, Way::Heavy, heavy);
+    }
+
+    /// Contract: C2, C3, C7, C9
+    #[test]
+    fn several_batches_into_mongodb() {
+        walk(Project::mongodb(), Place::S3, Way::Heavy, heavy);
+    }
+
+    /// Contract: C2, C7
+    #[test]
+    fn a_first_load_into_mysql() {
+        walk(Project::mysql(), Place::Folder, Way::First, first_load);
+    }
+
+    /// Contract: C2, C7
+    #[test]
+    fn a_first_load_into_mongodb() {
+        walk(Project::mongodb(), Place::Folder, Way::First, first_load);
+    }
+
+    /// Contract: C2, C17, C20
+    #[test]
+    fn values_that_move_between_rows_of_mysql() {
+        walk(Project::mysql(), Place::Folder, Way::Moves, moving);
+    }
+
+    /// Contract: C2, C17, C20
+    #[test]
+    fn values_that_move_between_rows_of_mariadb() {
+        walk(Project::mariadb(), Place::Folder, Way::Moves, moving);
+    }
+
+    /// Contract: C2, C17, C20
+    #[test]
+    fn values_that_move_between_documents_of_mongodb() {
+        walk(Project::mongodb(), Place::Folder, Way::Moves, moving);
+    }
+
+    /// Contract: C2, C10
+    #[test]
+    fn a_run_that_is_being_abandoned_in_mysql() {
+        walk(Project::mysql(), Place::Folder, Way::Abandon, abandoned);
+    }
+
+    /// Contract: C2, C10
+    #[test]
+    fn a_run_that_is_being_abandoned_in_mongodb() {
+        walk(Project::mongodb(), Place::Folder, Way::Abandon, abandoned);
+    }
 }

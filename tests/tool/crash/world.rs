@@ -25,6 +25,9 @@ pub(super) struct Row {
 /// Tables that a test makes itself refuse scores from here on.
 pub(super) const REFUSED: u32 = 1_000_000;
 
+/// What a trigger is for, and which row it tells of.
+const WRITES: [(&str, &str); 3] = [("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")];
+
 /// Where the store is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
@@ -109,14 +112,7 @@ impl World {
 
     /// Makes the table as an application would, with a column of unique values and a rule for another one.
     pub(super) fn make_table(&self) {
-        let score = match self.project.database {
-            Database::Sqlite(_) => "INTEGER",
-            Database::Postgres { .. } => "BIGINT",
-        };
-        self.project.query(&format!(
-            "CREATE TABLE {} (id BIGINT PRIMARY KEY, name TEXT UNIQUE, score {score} CHECK (score < {REFUSED}))",
-            self.name()
-        ));
+        self.project.database.make(&self.name(), REFUSED);
     }
 
     /// The source changes.
@@ -216,7 +212,7 @@ impl World {
 
     /// The table holds these rows, each once, and no others.
     pub(super) fn compare(&self, what: &str, wanted: &Rows) {
-        let found = self.project.query(&format!("SELECT id, name, score FROM {} ORDER BY id", self.name()));
+        let found = self.project.database.rows(&self.name(), &["id", "name", "score"]);
         let wanted: Vec<_> =
             wanted.iter().map(|(id, Row { name, score })| format!("{id}|{name}|{score}")).collect();
         let (is, be): (BTreeSet<_>, BTreeSet<_>) = (found.iter().collect(), wanted.iter().collect());
@@ -235,18 +231,35 @@ impl World {
     pub(super) fn watch(&self) -> Watch {
         let table = self.name();
         let query = |sql: &str| self.project.query(sql);
-        if let Database::Sqlite(_) = self.project.database {
-            query(&format!(
-                "CREATE TABLE IF NOT EXISTS written_{table} (id INTEGER, at INTEGER PRIMARY KEY)"
-            ));
-            query(&format!("CREATE INDEX IF NOT EXISTS by_id_{table} ON written_{table} (id)"));
-            query(&format!("DELETE FROM written_{table}"));
-            for (verb, row) in [("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")] {
+        match self.project.database {
+            Database::Sqlite(_) => {
                 query(&format!(
-                    "CREATE TRIGGER IF NOT EXISTS {table}_{verb} AFTER {verb} ON {table} \
-                     BEGIN INSERT INTO written_{table} (id) VALUES ({row}.id); END"
+                    "CREATE TABLE IF NOT EXISTS written_{table} (id INTEGER, at INTEGER PRIMARY KEY)"
                 ));
+                query(&format!("CREATE INDEX IF NOT EXISTS by_id_{table} ON written_{table} (id)"));
+                query(&format!("DELETE FROM written_{table}"));
+                for (verb, row) in WRITES {
+                    query(&format!(
+                        "CREATE TRIGGER IF NOT EXISTS {table}_{verb} AFTER {verb} ON {table} \
+                         BEGIN INSERT INTO written_{table} (id) VALUES ({row}.id); END"
+                    ));
+                }
             }
+            Database::Mysql { .. } => {
+                query(&format!(
+                    "CREATE TABLE IF NOT EXISTS written_{table} \
+                     (id BIGINT, at BIGINT AUTO_INCREMENT PRIMARY KEY, KEY (id))"
+                ));
+                query(&format!("DELETE FROM written_{table}"));
+                for (verb, row) in WRITES {
+                    query(&format!(
+                        "CREATE TRIGGER IF NOT EXISTS {table}_{verb} AFTER {verb} ON {table} \
+                         FOR EACH ROW INSERT INTO written_{table} (id) VALUES ({row}.id)"
+                    ));
+                }
+            }
+            // These know it by themselves.
+            Database::Postgres { .. } | Database::Mongodb { .. } => {}
         }
         Watch(self.versions())
     }
@@ -254,19 +267,18 @@ impl World {
     /// What stands for the version of each row: a row that is written gets another one.
     fn versions(&self) -> BTreeMap<u32, String> {
         let table = self.name();
-        let sql = match self.project.database {
-            Database::Sqlite(_) => {
-                format!(
-                    "SELECT id, (SELECT count(*) FROM written_{table} w WHERE w.id = t.id) FROM {table} t"
-                )
-            }
-            Database::Postgres { .. } => format!("SELECT id, xmin FROM {table}"),
+        let lines = match &self.project.database {
+            Database::Sqlite(_) | Database::Mysql { .. } => self.project.query(&format!(
+                "SELECT id, (SELECT count(*) FROM written_{table} w WHERE w.id = t.id) FROM {table} t"
+            )),
+            Database::Postgres { .. } => self.project.query(&format!("SELECT id, xmin FROM {table}")),
+            Database::Mongodb { url } => Database::mongodb(url, &["writes", &table]),
         };
         let number = |line: String| {
             let (id, version) = line.split_once('|').expect("two columns");
             (id.parse().expect("a number"), version.to_owned())
         };
-        self.project.query(&sql).into_iter().map(number).collect()
+        lines.into_iter().map(number).collect()
     }
 
     /// Of the rows that were the same all the time, none was written.
