@@ -262,6 +262,14 @@ impl Database {
         }
     }
 
+    /// One column of a table.
+    pub(crate) fn column(&self, table: &str, column: &str) -> Vec<String> {
+        match self {
+            Self::Mongodb { url } => Self::mongodb(url, &["rows", table, column]),
+            _ => self.query(&format!("SELECT {column} FROM {table}")),
+        }
+    }
+
     /// How many rows have this number in a column.
     pub(crate) fn count(&self, table: &str, column: &str, number: u32) -> u32 {
         let found = match self {
