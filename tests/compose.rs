@@ -92,6 +92,43 @@ fn all_data_lies_in_named_volumes() {
     }
 }
 
+#[derive(Deserialize)]
+struct Overlay {
+    services: BTreeMap<String, Change>,
+}
+
+/// What the tests change of a service, or a service that only they have.
+#[derive(Deserialize)]
+struct Change {
+    image: Option<String>,
+    #[serde(default)]
+    ports: Vec<String>,
+    healthcheck: Option<serde_json::Value>,
+}
+
+#[test]
+fn what_the_tests_add_is_pinned_and_bound_to_this_machine_too() {
+    let text = include_str!("../scripts/compose.tests.yml");
+    let overlay: Overlay = serde_saphyr::from_str(text).unwrap_or_else(|e| panic!("compose.tests.yml: {e}"));
+    let known = compose().services;
+    assert!(overlay.services.len() > known.len() - 2, "it changes most services");
+    for (name, change) in overlay.services {
+        match (&change.image, known.contains_key(&name)) {
+            (Some(image), false) => {
+                assert!(is_pinned(image), "{name}: {image} names no version");
+                assert!(change.healthcheck.is_some(), "{name} has no healthcheck");
+            }
+            (image, is_known) => {
+                assert!(is_known && image.is_none(), "{name}: its image belongs to one file")
+            }
+        }
+        // The whole of 127.0.0.0/8 is this machine.
+        for port in change.ports {
+            assert!(port.starts_with("127.0.0."), "{name}: {port} can be reached from other machines");
+        }
+    }
+}
+
 /// The tests run on the version that users are given.
 #[test]
 fn the_tests_use_the_same_s3_store() {
