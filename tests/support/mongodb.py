@@ -5,6 +5,7 @@ count COLLECTION FIELD VALUE    how many documents have this number there
 checkpoint SYNC             run, epoch, batch, first_change and next_change of hydrant's own document
 remembered SYNC             the whole of hydrant's own document
 make COLLECTION LIMIT       a collection with a unique `name` and a rule for `score`, as an application would have it
+type COLLECTION FIELD       the type of a field, in the driver's words, of each document
 set COLLECTION FIELD VALUE  sets a number in all documents
 writes COLLECTION           one line per document: `_id`, and how often it was written, as the server's log has it
 """
@@ -46,6 +47,11 @@ def remembered(sync):
     print(database["hydrant_checkpoint"].find_one({"_id": sync}))
 
 
+def type_of(collection, field):
+    for document in database[collection].find():
+        print(type(document.get(field)).__name__)
+
+
 def make(collection, limit):
     rule = {"$or": [{"score": {"$lt": int(limit)}}, {"score": None}]}
     database.create_collection(collection, validator=rule)
@@ -74,5 +80,5 @@ def writes(collection):
 
 
 verbs = {"rows": rows, "count": count, "checkpoint": checkpoint, "remembered": remembered, "make": make}
-verbs |= {"set": set_all, "writes": writes}
+verbs |= {"type": type_of, "set": set_all, "writes": writes}
 verbs[verb](*arguments)

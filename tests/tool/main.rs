@@ -19,6 +19,7 @@ mod order;
 mod output;
 mod overtaken;
 mod pains;
+mod pains_elsewhere;
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod quickstart;
