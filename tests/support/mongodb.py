@@ -5,6 +5,7 @@ count COLLECTION FIELD VALUE    how many documents have this number there
 checkpoint SYNC             run, epoch, batch, first_change and next_change of hydrant's own document
 remembered SYNC             the whole of hydrant's own document
 make COLLECTION LIMIT       a collection with a unique `name` and a rule for `score`, as an application would have it
+account USER PASSWORD       makes an account that may do everything
 type COLLECTION FIELD       the type of a field, in the driver's words, of each document
 set COLLECTION FIELD VALUE  sets a number in all documents
 writes COLLECTION           one line per document: `_id`, and how often it was written, as the server's log has it
@@ -47,6 +48,10 @@ def remembered(sync):
     print(database["hydrant_checkpoint"].find_one({"_id": sync}))
 
 
+def account(user, password):
+    client.admin.command("createUser", user, pwd=password, roles=["root"])
+
+
 def type_of(collection, field):
     for document in database[collection].find():
         print(type(document.get(field)).__name__)
@@ -80,5 +85,5 @@ def writes(collection):
 
 
 verbs = {"rows": rows, "count": count, "checkpoint": checkpoint, "remembered": remembered, "make": make}
-verbs |= {"type": type_of, "set": set_all, "writes": writes}
+verbs |= {"account": account, "type": type_of, "set": set_all, "writes": writes}
 verbs[verb](*arguments)
