@@ -2,6 +2,7 @@
 //! and the next run leaves the table equal to the source, no row lost and none doubled.
 
 mod conditions;
+mod elsewhere;
 mod full;
 mod lease;
 mod postgres;
