@@ -6,7 +6,7 @@ checkpoint SYNC             run, epoch, batch, first_change and next_change of h
 remembered SYNC             the whole of hydrant's own document
 make COLLECTION LIMIT       a collection with a unique `name` and a rule for `score`, as an application would have it
 account USER PASSWORD       makes an account that may do everything
-type COLLECTION FIELD       the type of a field, in the driver's words, of each document
+types COLLECTION FIELD...   one line per document: the types of fields, by MongoDB's names, parted by `|`
 set COLLECTION FIELD VALUE  sets a number in all documents
 writes COLLECTION           one line per document: `_id`, and how often it was written, as the server's log has it
 """
@@ -52,9 +52,15 @@ def account(user, password):
     client.admin.command("createUser", user, pwd=password, roles=["root"])
 
 
-def type_of(collection, field):
-    for document in database[collection].find():
-        print(type(document.get(field)).__name__)
+def types(collection, *fields):
+    kinds = {f"type {field}": {"$type": f"${field}"} for field in fields}
+    for document in database[collection].aggregate([{"$addFields": kinds}]):
+        found = []
+        for field in fields:
+            kind, value = document[f"type {field}"], document.get(field)
+            # Generic bytes are decoded as such, all others with their subtype.
+            found.append(f"binData {getattr(value, 'subtype', 0)}" if kind == "binData" else kind)
+        print("|".join(found))
 
 
 def make(collection, limit):
@@ -85,5 +91,5 @@ def writes(collection):
 
 
 verbs = {"rows": rows, "count": count, "checkpoint": checkpoint, "remembered": remembered, "make": make}
-verbs |= {"account": account, "type": type_of, "set": set_all, "writes": writes}
+verbs |= {"account": account, "types": types, "set": set_all, "writes": writes}
 verbs[verb](*arguments)

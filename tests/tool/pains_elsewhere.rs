@@ -93,7 +93,7 @@ fn pain_23_the_identity_of_a_document_is_the_key_with_its_own_type() {
     project.items("id,name\n7,seven\n");
     project.ok(&["run"]);
     let Database::Mongodb { url } = &project.database else { unreachable!() };
-    assert_eq!(Database::mongodb(url, &["type", "items", "_id"]), ["int"], "a number stays a number");
+    assert_eq!(Database::mongodb(url, &["types", "items", "_id"]), ["long"], "a number stays a number");
     project.syncs(
         "items: items.csv",
         "  free:\n    source: lake\n    model: items.sql\n    target: app\n    table: free\n    key: [name]\n    document: { id: fields }\n",
@@ -104,5 +104,5 @@ fn pain_23_the_identity_of_a_document_is_the_key_with_its_own_type() {
         ["ObjectId"],
         "or it stays the database's own"
     );
-    assert_eq!(Database::mongodb(url, &["type", "free", "name"]), ["str"]);
+    assert_eq!(Database::mongodb(url, &["types", "free", "name"]), ["string"]);
 }
