@@ -46,7 +46,7 @@ pub(crate) async fn of_table(session: &mut Session<'_>, spec: &TableSpec, table:
 /// The catalog says which rights there are on columns; for this one the server is asked to plan a delete of nothing.
 async fn lacks_delete(session: &mut Session<'_>, table: &Table) -> Result<bool> {
     let plan = format!("EXPLAIN DELETE FROM {} WHERE 1 = 0", table.quoted);
-    match session.query(&plan, Vec::new()).await {
+    match session.query_text(&plan).await {
         Ok(_) => Ok(false),
         Err(e) if e.server().is_some_and(|e| matches!(e.code, 1142 | 1143 | 1044)) => Ok(true),
         // Tables of other engines, views and the like are other mismatches' matter.
@@ -114,7 +114,7 @@ pub(crate) async fn may_create(session: &mut Session<'_>, database: &str) -> Res
 /// Whether the account has a right on all of a database. Where roles are involved, the server alone knows, and it is
 /// believed until it says no.
 async fn may(session: &mut Session<'_>, right: &str, database: &str) -> Result<bool> {
-    let rows = session.query("SHOW GRANTS FOR CURRENT_USER()", Vec::new()).await.map_err(|e| session.error(e))?;
+    let rows = session.query_text("SHOW GRANTS FOR CURRENT_USER()").await.map_err(|e| session.error(e))?;
     let grants: Vec<String> = rows.iter().map(|row| optional(row, 0).unwrap_or_default()).collect();
     Ok(grants.iter().any(|grant| grants_it(grant, right, database)))
 }

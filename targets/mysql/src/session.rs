@@ -77,7 +77,7 @@ fn settings(product: Product, timeouts: Timeouts) -> String {
          NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00', autocommit = 1, \
          innodb_lock_wait_timeout = {lock}, lock_wait_timeout = {lock}, wait_timeout = {IDLE_SECONDS_MAX}, \
          foreign_key_checks = 1, unique_checks = 1, sql_big_selects = 1, sql_safe_updates = 0, sql_auto_is_null = 0, \
-         sql_select_limit = DEFAULT, sql_notes = 1, max_error_count = 64, lc_messages = 'en_US', completion_type = 0, \
+         sql_select_limit = DEFAULT, sql_notes = 1, lc_messages = 'en_US', completion_type = 0, \
          {of_product}; \
          SET NAMES utf8mb4 COLLATE utf8mb4_bin; \
          SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"

@@ -136,6 +136,12 @@ impl<'c> Session<'c> {
         timed(limit, self.connection.conn.exec(sql, positional(parameters))).await
     }
 
+    /// Runs a query that cannot be prepared. Its values come as texts.
+    pub(crate) async fn query_text(&mut self, sql: &str) -> Answered<Vec<Row>> {
+        let limit = self.connector.timeouts().answer();
+        timed(limit, self.connection.conn.query(sql)).await
+    }
+
     /// Runs a `LOAD DATA LOCAL INFILE` whose file is this stream.
     pub(crate) async fn load(&mut self, sql: &str, file: mysql_async::InfileData) -> Answered<Done> {
         let limit = self.connector.timeouts().answer();

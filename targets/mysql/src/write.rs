@@ -233,7 +233,7 @@ async fn straight(
     if loaded.is_whole() {
         return Ok(Ok(rejects(loaded)));
     }
-    let warnings = session.query("SHOW WARNINGS LIMIT 20", Vec::new()).await.map_err(|e| session.error(e))?;
+    let warnings = session.query_text("SHOW WARNINGS LIMIT 20").await.map_err(|e| session.error(e))?;
     let codes: Vec<u16> =
         warnings.iter().filter_map(|row| crate::catalog::optional(row, 1)?.parse().ok()).collect();
     let duplicate = codes.iter().find(|code| classify::is_duplicate(**code));
