@@ -53,6 +53,12 @@ pub trait Rig: Send + Sync {
     /// A new target on this database whose account may read these columns of the table, and may do nothing else. Not called
     /// if [`Need::Accounts`] is lacking.
     async fn reader(&self, table: &TableName, columns: &[&str]) -> Arc<dyn Target>;
+
+    /// Whether a column may have this name. Where it may not (a space at its end, an emoji), the target must refuse to make a
+    /// table with it.
+    fn takes_name(&self, _: &str) -> bool {
+        true
+    }
 }
 
 /// Holds a lock until it is dropped.

@@ -1,7 +1,7 @@
 //! Names and keys of odd characters.
 
 use crate::{Rig, Scene, Value};
-use hydrant_contract::{Deletes, Integer, Mode, SoftMark, ValueType};
+use hydrant_contract::{Deletes, ErrorKind, Integer, Mode, SoftMark, ValueType};
 
 cases! {
     Apply []:
@@ -93,6 +93,16 @@ async fn columns_of_any_name_are_written(rig: &dyn Rig) {
         ["$1", "?", ":name"],
     ];
     for (i, names) in names.into_iter().enumerate() {
-        exercise(rig, &format!("columns_{i}"), names).await;
+        let stem = format!("columns_{i}");
+        for name in names.into_iter().filter(|name| !rig.takes_name(name)) {
+            let columns = [("plain", INT), (name, ValueType::Text)];
+            let scene = Scene::new(rig, &stem, &columns, &["plain"]);
+            let error = scene.target.create(&scene.spec).await.expect_err("a name that the database has not");
+            assert_eq!(error.kind(), ErrorKind::ShapeDiffers, "{error}");
+            assert!(error.to_string().contains(name), "the error says which column: {error}");
+        }
+        let plain = ["one", "two", "three"];
+        let named = [0, 1, 2].map(|at| if rig.takes_name(names[at]) { names[at] } else { plain[at] });
+        exercise(rig, &stem, named).await;
     }
 }
