@@ -28,6 +28,6 @@ pub use carriers::{from_batch, to_batch};
 pub use case::{Body, Case, Clause};
 pub use cases::cases;
 pub use rig::{Fixture, FixtureColumn, ForeignKey, Held, Kind, Need, Rig};
-pub use runner::{REQUIRE, run};
+pub use runner::{REQUIRE, Suite, run, run_all, suite};
 pub use scene::{Scene, Whole};
 pub use value::Value;
