@@ -2,7 +2,7 @@
 
 use crate::Value;
 use async_trait::async_trait;
-use hydrant_contract::{Checkpoint, Column, Freshness, TableName, Target, ValueType};
+use hydrant_contract::{Checkpoint, Column, Documents, Freshness, TableName, TableSpec, Target, ValueType};
 use std::{any::Any, sync::Arc};
 
 /// A database to test in, and a second way into it.
@@ -15,12 +15,25 @@ pub trait Rig: Send + Sync {
     /// A new target on this database, with connections of its own.
     fn target(&self) -> Arc<dyn Target>;
 
-    /// What cases must not ask of this rig ([`Need::Locks`], [`Need::Statements`], [`Need::ForeignKeys`],
-    /// [`Need::Accounts`]).
+    /// What cases must not ask of this rig: any [`Need`] but those that the target's capabilities speak of.
     fn lacks(&self) -> &'static [Need];
 
     /// Whether the target has a home for values of this type. Where it has none, `inspect` must say so.
     fn holds(&self, value: &ValueType) -> bool;
+
+    /// Whether the database has room for this value of a type that it has a home for. Where it has none (a calendar that
+    /// ends in milliseconds, 34 decimal digits), the target may refuse what others must keep.
+    fn has_room(&self, _: &Value, _: &ValueType) -> bool {
+        true
+    }
+
+    /// How rows become documents in the tables of this rig, where they do.
+    fn documents(&self) -> Documents {
+        Documents::default()
+    }
+
+    /// Told of every table that a case is about: documents do not say by themselves which of their fields are the key.
+    fn about(&self, _: &TableSpec) {}
 
     /// A table that no other case uses, not made yet, whose name contains `stem` (which may be of any characters) where
     /// the database lets it.
@@ -81,6 +94,12 @@ pub enum Need {
     ForeignKeys,
     /// The database has accounts that may do some things and not others.
     Accounts,
+    /// Tables declare their columns and the columns' types. Documents do not: a field is there when it is written.
+    Columns,
+    /// Columns have defaults, which the database fills in.
+    Defaults,
+    /// What keeps keys unique can be missing. It cannot where the key is the identity that every document has.
+    KeyIndex,
 }
 
 impl Need {
@@ -94,6 +113,9 @@ impl Need {
             Self::Statements => "the target has no statements",
             Self::ForeignKeys => "the target has no foreign keys",
             Self::Accounts => "the target has no accounts",
+            Self::Columns => "the target's tables declare no columns",
+            Self::Defaults => "the target's columns have no defaults",
+            Self::KeyIndex => "the target's keys are the identity of their rows",
         }
     }
 }

@@ -22,7 +22,11 @@ where
 }
 
 /// Every case against one rig; see [`run_all`].
-pub struct Suite(Vec<Trial>);
+pub struct Suite {
+    target: String,
+    /// Made only if one of them is asked for: it takes a look at the server.
+    trials: Box<dyn FnOnce() -> Vec<Trial>>,
+}
 
 /// Every case against rigs that `start` makes, under the name of the target. They must be there where [`REQUIRE`] lists the
 /// server: one server may serve several rigs.
@@ -33,13 +37,19 @@ where
 {
     let required = std::env::var(REQUIRE).unwrap_or_default();
     let required = required.split(',').any(|name| name.trim() == server);
-    Suite(trials(target, &cases(), required, start))
+    let target = target.to_owned();
+    Suite { target: target.clone(), trials: Box::new(move || trials(&target, &cases(), required, start)) }
 }
 
 /// Runs several suites as [`run`] runs one: where a target writes in different ways, each way has a rig.
 pub fn run_all(suites: impl IntoIterator<Item = Suite>) -> ExitCode {
-    let trials = suites.into_iter().flat_map(|suite| suite.0).collect();
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let arguments = Arguments::from_args();
+    // A runner that starts a process for each case names the case.
+    let one = arguments.filter.clone().filter(|_| arguments.exact);
+    let is_asked =
+        |suite: &Suite| one.as_ref().is_none_or(|one| one.starts_with(&format!("{}::", suite.target)));
+    let trials = suites.into_iter().filter(is_asked).flat_map(|suite| (suite.trials)()).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn trials<S, F>(target: &str, cases: &[Case], required: bool, start: S) -> Vec<Trial>

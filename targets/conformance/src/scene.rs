@@ -4,8 +4,8 @@ use crate::{Rig, Value, carriers};
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Utc};
 use hydrant_contract::{
-    Applied, Batch, Checkpoint, Column, Cursor, Deletes, Documents, Freshness, Inspection, Mode, Part, Shape,
-    TableSpec, Target, ValueType,
+    Applied, Batch, Checkpoint, Column, Cursor, Deletes, Freshness, Inspection, Mode, Part, Resolution,
+    Shape, TableSpec, Target, ValueType,
 };
 use std::{cell::Cell, sync::Arc};
 
@@ -37,8 +37,9 @@ impl<'a> Scene<'a> {
             shape: shape.expect("a shape"),
             mode: Mode::Mirror,
             deletes: Deletes::Hard,
-            documents: Documents::default(),
+            documents: rig.documents(),
         };
+        rig.about(&spec);
         let (epoch, batches) = (Cell::new(1), Cell::new(0));
         Self { rig, target: rig.target(), spec: Arc::new(spec), sync, epoch, batches }
     }
@@ -113,8 +114,8 @@ impl<'a> Scene<'a> {
         Batch {
             spec: self.spec.clone(),
             checkpoint,
-            as_of: as_of(),
-            freshness: Some(Freshness { as_of: as_of(), rows: number }),
+            as_of: as_of(self.rig),
+            freshness: Some(Freshness { as_of: as_of(self.rig), rows: number }),
             deletes,
             inserts,
             updates,
@@ -239,9 +240,14 @@ pub(crate) fn refused(applied: &Applied) -> Vec<(Part, usize)> {
     refused
 }
 
-/// The as-of time of every batch.
-pub(crate) fn as_of() -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(1_700_000_000_123_456).expect("in the calendar")
+/// The as-of time of every batch: to the microsecond, where the database has room for it.
+pub(crate) fn as_of(rig: &dyn Rig) -> DateTime<Utc> {
+    let micros = Value::Instant("2023-11-14T22:13:20.123456Z".to_owned());
+    let micros = match rig.has_room(&micros, &ValueType::Instant(Resolution::Micro)) {
+        true => 1_700_000_000_123_456,
+        false => 1_700_000_000_123_000,
+    };
+    DateTime::from_timestamp_micros(micros).expect("in the calendar")
 }
 
 pub(crate) fn assert_same(place: &str, mut found: Vec<Vec<Value>>, mut expected: Vec<Vec<Value>>) {

@@ -47,8 +47,10 @@ async fn values_drawn_at_random_come_back_exactly(rig: &dyn Rig) {
     let scene = Scene::new(rig, "random", &columns, &["id"]).created().await;
     let mut rows = |from: i64| -> Vec<Vec<Value>> {
         let mut row = |id| {
-            let values =
-                types.iter().map(|value| if draw.below(10) == 0 { Value::Null } else { draw.value(value) });
+            let values = types.iter().map(|value| match draw.below(10) {
+                0 => Value::Null,
+                _ => Some(draw.value(value)).filter(|v| rig.has_room(v, value)).unwrap_or(Value::Null),
+            });
             std::iter::once(Value::from(id)).chain(values).collect()
         };
         (from..from + ROWS).map(&mut row).collect()

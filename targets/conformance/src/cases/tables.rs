@@ -9,14 +9,19 @@ cases! {
         a_table_that_was_made_has_no_mismatch,
         inspecting_makes_nothing,
         a_table_of_the_application_that_can_hold_the_rows_fits,
-        every_mismatch_is_reported_at_once,
-        an_index_on_more_or_less_than_the_key_does_not_do,
         an_index_on_the_key_in_another_order_does,
         a_column_that_must_be_filled_but_is_not_managed_keeps_inserts_away,
         a_type_has_a_home_or_is_a_mismatch;
+    Inspect [Columns]:
+        every_mismatch_is_reported_at_once;
+    Inspect [KeyIndex]:
+        an_index_on_more_or_less_than_the_key_does_not_do;
     Inspect [Statements]:
-        the_statements_shown_make_the_table,
+        the_statements_shown_make_the_table;
+    Inspect [Statements, Columns]:
         the_mends_shown_mend;
+    Inspect [Statements, KeyIndex]:
+        the_mend_of_a_missing_index_mends;
     Inspect [Schemas]:
         tables_of_one_name_in_two_schemas_would_not_be_confused;
     Repeatable []:
@@ -140,6 +145,24 @@ async fn the_mends_shown_mend(rig: &dyn Rig) {
         rig.execute(&mismatch.mend).await;
     }
     assert_eq!(scene.mismatches().await, [""; 0]);
+}
+
+async fn the_mend_of_a_missing_index_mends(rig: &dyn Rig) {
+    let scene = Scene::new(rig, "to index", &[("id", INT), ("b", INT), ("v", INT)], &["id", "b"]);
+    let columns = ["id", "b", "v"].map(|name| column(name, Kind::Integer).not_null()).to_vec();
+    rig.make(&scene.spec.table, &Fixture { columns, ..Fixture::default() }).await;
+    rig.insert(&scene.spec.table, &["id", "b", "v"], &[row![1, 1, 1], row![1, 2, 1]]).await;
+    let Inspection::Present { mismatches, .. } =
+        scene.target.inspect(&scene.spec).await.expect("an inspection")
+    else {
+        panic!("the table is there");
+    };
+    assert_eq!(mismatches.len(), 1, "{mismatches:?}");
+    rig.execute(&mismatches[0].mend).await;
+    assert_eq!(scene.mismatches().await, [""; 0]);
+    let scene = scene.claimed().await;
+    scene.write(&[], &[row![2, 1, 1]], &[row![1, 2, 2]]).await;
+    scene.expect(&[row![1, 1, 1], row![1, 2, 2], row![2, 1, 1]]).await;
 }
 
 async fn an_index_on_more_or_less_than_the_key_does_not_do(rig: &dyn Rig) {

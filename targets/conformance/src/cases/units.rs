@@ -8,7 +8,7 @@ cases! {
         checkpoint_and_freshness_are_written_with_the_batch,
         a_batch_without_freshness_leaves_the_last_one,
         an_empty_batch_notes_and_does_not_touch_the_table;
-    OneUnit [Transactions]:
+    OneUnit [Transactions, Columns]:
         a_batch_that_fails_writes_nothing;
     Repeatable []:
         the_same_batch_twice_leaves_the_same_rows_in_every_mode,
