@@ -8,12 +8,14 @@ make COLLECTION LIMIT       a collection with a unique `name` and a rule for `sc
 account USER PASSWORD       makes an account that may do everything
 types COLLECTION FIELD...   one line per document: the types of fields, by MongoDB's names, parted by `|`
 set COLLECTION FIELD VALUE  sets a number in all documents
-writes COLLECTION           one line per document: `_id`, and how often it was written, as the server's log has it
+now                         a moment in the server's log
+writes COLLECTION MOMENT    one line per document: `_id`, and how often it was written since, as the server's log has it
 """
 
 import json
 import sys
 
+from bson import Timestamp
 from pymongo import MongoClient
 
 url, verb, *arguments = sys.argv[1:]
@@ -73,7 +75,12 @@ def set_all(collection, field, value):
     database[collection].update_many({}, {"$set": {field: int(value)}})
 
 
-def writes(collection):
+def now():
+    last = client.local["oplog.rs"].find_one(sort=[("$natural", -1)])["ts"]
+    print(f"{last.time},{last.inc}")
+
+
+def writes(collection, moment):
     # A transaction is one entry with its writes inside, or an entry for each of them.
     name, times = f"{database.name}.{collection}", {}
 
@@ -82,7 +89,8 @@ def writes(collection):
             key = entry.get("o2", entry["o"])["_id"]
             times[key] = times.get(key, 0) + 1
 
-    for entry in client.local["oplog.rs"].find({"$or": [{"ns": name}, {"o.applyOps.ns": name}]}):
+    since = {"ts": {"$gt": Timestamp(*map(int, moment.split(",")))}}
+    for entry in client.local["oplog.rs"].find(since | {"$or": [{"ns": name}, {"o.applyOps.ns": name}]}):
         seen(entry)
         for inner in entry["o"].get("applyOps", []):
             seen(inner)
@@ -91,5 +99,5 @@ def writes(collection):
 
 
 verbs = {"rows": rows, "count": count, "checkpoint": checkpoint, "remembered": remembered, "make": make}
-verbs |= {"account": account, "types": types, "set": set_all, "writes": writes}
+verbs |= {"account": account, "types": types, "set": set_all, "now": now, "writes": writes}
 verbs[verb](*arguments)

@@ -33,47 +33,51 @@ pub(crate) fn table_equals(project: &Project, csv: &str) {
     assert!(found == wanted, "the rows differ");
 }
 
-/// All databases, also those that take no SQL.
-fn on_every_server(test: impl Fn(fn() -> Project)) {
-    everywhere(&test);
-    test(Project::mysql);
-    test(Project::mongodb);
-}
-
 /// A first load is killed; then a row that it has written is gone from the source, another has changed and a third, which it
 /// had not reached, is gone too.
+fn killed_first_load(project: Project) {
+    project.items(&rows(|id| (id < ROWS).then_some(id % 100)));
+    let mut child = project.start(&["run"]);
+    in_the_middle(&project, 1);
+    child.kill().expect("SIGKILL");
+    child.wait().expect("it ends");
+    let found = u32::try_from(project.database.rows("items", &["id"]).len()).expect("a count");
+    assert!(found > 0 && found < ROWS, "{found} rows: the kill came in the middle");
+
+    let after = rows(|id| match id {
+        id if id == 3 || id == ROWS - 1 => None,
+        7 => Some(777),
+        id => Some(id % 100),
+    });
+    project.items(&after);
+    let report = project.report();
+    assert!(report["rolled_forward"].is_object(), "the sealed run was finished first: {report}");
+    assert_eq!(
+        (&report["deletes"], &report["updates"], &report["inserts"]),
+        (&2.into(), &1.into(), &500.into())
+    );
+    table_equals(&project, &after);
+}
+
 #[test]
 fn a_killed_first_load_is_finished_and_the_next_run_sees_what_changed_since() {
-    on_every_server(|project| {
-        let project = project();
-        project.items(&rows(|id| (id < ROWS).then_some(id % 100)));
-        let mut child = project.start(&["run"]);
-        in_the_middle(&project, 1);
-        child.kill().expect("SIGKILL");
-        child.wait().expect("it ends");
-        let found = u32::try_from(project.database.rows("items", &["id"]).len()).expect("a count");
-        assert!(found > 0 && found < ROWS, "{found} rows: the kill came in the middle");
+    everywhere(|project| killed_first_load(project()));
+}
 
-        let after = rows(|id| match id {
-            id if id == 3 || id == ROWS - 1 => None,
-            7 => Some(777),
-            id => Some(id % 100),
-        });
-        project.items(&after);
-        let report = project.report();
-        assert!(report["rolled_forward"].is_object(), "the sealed run was finished first: {report}");
-        assert_eq!(
-            (&report["deletes"], &report["updates"], &report["inserts"]),
-            (&2.into(), &1.into(), &500.into())
-        );
-        table_equals(&project, &after);
-    });
+#[test]
+fn a_killed_first_load_of_mysql_is_finished_and_the_next_run_sees_what_changed_since() {
+    killed_first_load(Project::mysql());
+}
+
+#[test]
+fn a_killed_first_load_of_mongodb_is_finished_and_the_next_run_sees_what_changed_since() {
+    killed_first_load(Project::mongodb());
 }
 
 /// The two kinds of wrong rows that comparing with the last published index alone would leave for ever.
 #[test]
 fn a_row_that_changed_back_and_a_row_that_came_and_went_are_right_after_a_kill() {
-    on_every_server(|project| {
+    everywhere(|project| {
         let project = project();
         let before = rows(|id| (id < ROWS).then_some(1));
         project.items(&before);
@@ -96,7 +100,7 @@ fn a_row_that_changed_back_and_a_row_that_came_and_went_are_right_after_a_kill()
 /// Somebody changed every row, and the repair of that is killed.
 #[test]
 fn a_killed_repair_is_finished_by_the_next_run() {
-    on_every_server(|project| {
+    everywhere(|project| {
         let project = project();
         let some = ROWS / 2;
         let all = rows(|id| (id < some).then_some(1));
@@ -119,31 +123,44 @@ fn a_killed_repair_is_finished_by_the_next_run() {
     });
 }
 
+fn stopped_between_batches(project: Project) {
+    let all = rows(|id| (id < ROWS).then_some(5));
+    project.items(&all);
+    let child = project.start(&["run"]);
+    in_the_middle(&project, 1);
+    signal(&child, "TERM");
+    let ended = Ran::of(&child.wait_with_output().expect("it ends"));
+    assert_eq!(ended.code, 6, "{}", ended.all());
+    assert!(ended.stderr.contains("the next run goes on from here"), "{}", ended.stderr);
+    let found = u32::try_from(project.database.rows("items", &["id"]).len()).expect("a count");
+    assert!(found > 0 && found < ROWS, "{found} rows");
+    let status = project.ok(&["status"]);
+    assert!(status.stdout.contains("is sealed and not finished"), "{}", status.stdout);
+    project.ok(&["run"]);
+    table_equals(&project, &all);
+}
+
 /// Contract: C11
 #[test]
 fn sigterm_stops_between_batches_and_the_next_run_goes_on() {
-    on_every_server(|project| {
-        let project = project();
-        let all = rows(|id| (id < ROWS).then_some(5));
-        project.items(&all);
-        let child = project.start(&["run"]);
-        in_the_middle(&project, 1);
-        signal(&child, "TERM");
-        let ended = Ran::of(&child.wait_with_output().expect("it ends"));
-        assert_eq!(ended.code, 6, "{}", ended.all());
-        assert!(ended.stderr.contains("the next run goes on from here"), "{}", ended.stderr);
-        let found = u32::try_from(project.database.rows("items", &["id"]).len()).expect("a count");
-        assert!(found > 0 && found < ROWS, "{found} rows");
-        let status = project.ok(&["status"]);
-        assert!(status.stdout.contains("is sealed and not finished"), "{}", status.stdout);
-        project.ok(&["run"]);
-        table_equals(&project, &all);
-    });
+    everywhere(|project| stopped_between_batches(project()));
+}
+
+/// Contract: C11
+#[test]
+fn sigterm_stops_between_batches_into_mysql() {
+    stopped_between_batches(Project::mysql());
+}
+
+/// Contract: C11
+#[test]
+fn sigterm_stops_between_batches_into_mongodb() {
+    stopped_between_batches(Project::mongodb());
 }
 
 #[test]
 fn a_second_signal_stops_at_once_and_safely() {
-    on_every_server(|project| {
+    everywhere(|project| {
         let project = project();
         let all = rows(|id| (id < ROWS).then_some(5));
         project.items(&all);
