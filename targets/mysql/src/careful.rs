@@ -56,7 +56,8 @@ impl<'w> Work<'w> {
     ) -> Result<(Self, Vec<usize>, Vec<Reject>)> {
         let (plan, rows) = (&prepared.plan, &prepared.rows);
         let places = write::in_key_order(session, rows, parts)?;
-        let (mut numbers, mut rejects, mut scratch) = (Vec::with_capacity(places.len()), Vec::new(), Vec::new());
+        let (mut numbers, mut rejects, mut scratch) =
+            (Vec::with_capacity(places.len()), Vec::new(), Vec::new());
         for (number, place) in places.iter().enumerate() {
             match rows.check(*place, &mut scratch) {
                 Ok(()) => numbers.push(number),
@@ -73,7 +74,11 @@ impl<'w> Work<'w> {
         self.places[number].0 == Part::Deletes
     }
 
-    fn documents(&self, numbers: &[usize], columns: &[usize]) -> std::result::Result<Vec<(Vec<u8>, u64)>, Refusal> {
+    fn documents(
+        &self,
+        numbers: &[usize],
+        columns: &[usize],
+    ) -> std::result::Result<Vec<(Vec<u8>, u64)>, Refusal> {
         documents(self.rows, &self.places, numbers, columns, self.room).map_err(|e| self.too_large(&e))
     }
 
@@ -239,11 +244,13 @@ async fn statements(
             _ => {}
         }
     }
-    let (deletes, updates) =
-        match (work.documents(&deletes, &work.plan.key), work.documents(&updates, &statement::all(work.plan))) {
-            (Ok(deletes), Ok(updates)) => (deletes, updates),
-            (Err(refusal), _) | (_, Err(refusal)) => return Ok(Err(refusal)),
-        };
+    let (deletes, updates) = match (
+        work.documents(&deletes, &work.plan.key),
+        work.documents(&updates, &statement::all(work.plan)),
+    ) {
+        (Ok(deletes), Ok(updates)) => (deletes, updates),
+        (Err(refusal), _) | (_, Err(refusal)) => return Ok(Err(refusal)),
+    };
     let inserts = match insertions(work, &inserts) {
         Ok(inserts) => inserts,
         Err(refusal) => return Ok(Err(refusal)),
@@ -256,7 +263,11 @@ async fn statements(
 }
 
 /// The numbers of those rows whose key is in the table. They are locked, unless the mode leaves them as they are.
-async fn there(session: &mut Session<'_>, work: &Work<'_>, keys: Vec<(Vec<u8>, u64)>) -> Answered<HashSet<usize>> {
+async fn there(
+    session: &mut Session<'_>,
+    work: &Work<'_>,
+    keys: Vec<(Vec<u8>, u64)>,
+) -> Answered<HashSet<usize>> {
     let server = session.server();
     let lock = if work.batch.spec.mode == Mode::Insert { "" } else { server.for_update() };
     let find = statement::find(work.plan, session.database(), lock);
@@ -312,7 +323,9 @@ async fn change(
 ) -> Answered<bool> {
     let (plan, database) = (work.plan, session.database());
     let as_of = own::timestamp(work.batch.as_of);
-    if let Some(delete) = statement::delete(plan, database, Source::Document, &work.batch.spec.deletes, &as_of) {
+    if let Some(delete) =
+        statement::delete(plan, database, Source::Document, &work.batch.spec.deletes, &as_of)
+    {
         for (document, count) in deletes {
             if session.execute(&delete, vec![Value::Bytes(document)]).await?.rows != count {
                 return Ok(false);
@@ -345,8 +358,9 @@ async fn change(
 /// make another one a conflict; so until nothing is found any more.
 async fn conflicts(session: &mut Session<'_>, work: &Work<'_>, numbers: &[usize]) -> Result<Refused> {
     let mut refused = Refused::new();
-    let indexes: Vec<_> =
-        unique::others(work.plan).filter_map(|index| Some((index, unique::managed(work.plan, index)?))).collect();
+    let indexes: Vec<_> = unique::others(work.plan)
+        .filter_map(|index| Some((index, unique::managed(work.plan, index)?)))
+        .collect();
     if indexes.is_empty() || numbers.is_empty() {
         return Ok(refused);
     }
@@ -369,7 +383,11 @@ async fn conflicts(session: &mut Session<'_>, work: &Work<'_>, numbers: &[usize]
     for (index, columns) in &indexes {
         let holders = statement::holders(work.plan, database, &index.name, columns);
         let Some(holders) = found(session, work, &holders, numbers, columns).await? else { continue };
-        held.extend(holders.into_iter().map(|(number, key)| (number, number_of.get(&key).copied(), index.name.as_str())));
+        held.extend(
+            holders
+                .into_iter()
+                .map(|(number, key)| (number, number_of.get(&key).copied(), index.name.as_str())),
+        );
         let mut first: HashMap<Vec<u8>, usize> = HashMap::new();
         for number in numbers.iter().filter(|number| moving.contains(number)).copied().collect::<Vec<_>>() {
             let Some(values) = work.rows.identity(work.places[number], columns) else { continue };

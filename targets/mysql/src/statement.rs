@@ -17,7 +17,8 @@ use hydrant_contract::{Deletes, Part, SoftMark};
 
 const STAGE: &str = "hydrant_stage";
 /// How `LOAD DATA` is told to read what [`crate::rows::Rows::put_line`] writes.
-const LINES: &str = r"CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n'";
+const LINES: &str =
+    r"CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n'";
 
 /// Where the rows that come are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +40,12 @@ pub(crate) fn part_number(part: Part) -> u8 {
 
 /// Makes the temporary table, in place of one that an earlier call has left.
 pub(crate) fn create_stage(plan: &Plan, database: &str) -> String {
-    let columns: String =
-        plan.columns.iter().enumerate().map(|(i, c)| format!(", c{i} {} NULL", c.column.declared())).collect();
+    let columns: String = plan
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(i, c)| format!(", c{i} {} NULL", c.column.declared()))
+        .collect();
     let stage = name::qualified(database, STAGE);
     format!(
         "DROP TEMPORARY TABLE IF EXISTS {stage}; CREATE TEMPORARY TABLE {stage} \
@@ -113,7 +118,9 @@ impl Source {
                     format!(", c{at} {of_type} PATH '$[{}]' ERROR ON ERROR", i + 1)
                 };
                 let columns: String = columns.iter().enumerate().map(of).collect();
-                format!("JSON_TABLE(?, '$[*]' COLUMNS (n INT UNSIGNED PATH '$[0]' ERROR ON ERROR{columns})) AS s")
+                format!(
+                    "JSON_TABLE(?, '$[*]' COLUMNS (n INT UNSIGNED PATH '$[0]' ERROR ON ERROR{columns})) AS s"
+                )
             }
         }
     }
@@ -140,8 +147,9 @@ impl Source {
 
     /// Whether two rows have the same key, in the words of the key's index.
     fn same_key(self, plan: &Plan) -> String {
-        let terms =
-            plan.key_columns().map(|(at, column)| format!("t.{} = {}", column.quoted(), self.comparable(plan, at)));
+        let terms = plan
+            .key_columns()
+            .map(|(at, column)| format!("t.{} = {}", column.quoted(), self.comparable(plan, at)));
         terms.collect::<Vec<_>>().join(" AND ")
     }
 }
@@ -192,7 +200,9 @@ fn document_type(column: &ColumnPlan) -> String {
 /// Locks the staged rows that are there in the order of their keys, and counts them: deletes, and others.
 pub(crate) fn lock_stage(plan: &Plan, database: &str) -> String {
     let joined = Source::Stage.joined(plan, database, &[]);
-    format!("SELECT CAST(COALESCE(SUM(s.p = 0), 0) AS SIGNED), CAST(COALESCE(SUM(s.p <> 0), 0) AS SIGNED) FROM {joined} FOR UPDATE")
+    format!(
+        "SELECT CAST(COALESCE(SUM(s.p = 0), 0) AS SIGNED), CAST(COALESCE(SUM(s.p <> 0), 0) AS SIGNED) FROM {joined} FOR UPDATE"
+    )
 }
 
 /// Finds the numbers of those rows of a document of keys that are there, and locks them as asked.
@@ -201,7 +211,13 @@ pub(crate) fn find(plan: &Plan, database: &str, for_update: &str) -> String {
 }
 
 /// Deletes, marks or nulls the rows of keys; `None` if there is nothing to do.
-pub(crate) fn delete(plan: &Plan, database: &str, source: Source, deletes: &Deletes, as_of: &str) -> Option<String> {
+pub(crate) fn delete(
+    plan: &Plan,
+    database: &str,
+    source: Source,
+    deletes: &Deletes,
+    as_of: &str,
+) -> Option<String> {
     let joined = source.joined(plan, database, &plan.key);
     let only = if source == Source::Stage { " WHERE s.p = 0" } else { "" };
     let set = match deletes {
@@ -215,7 +231,8 @@ pub(crate) fn delete(plan: &Plan, database: &str, source: Source, deletes: &Dele
             }
         }
         Deletes::NullOut => {
-            let columns: Vec<_> = plan.value_columns().map(|(_, c)| format!("t.{} = NULL", c.quoted())).collect();
+            let columns: Vec<_> =
+                plan.value_columns().map(|(_, c)| format!("t.{} = NULL", c.quoted())).collect();
             if columns.is_empty() {
                 return None;
             }
@@ -231,9 +248,8 @@ pub(crate) fn update(plan: &Plan, database: &str, source: Source) -> Option<Stri
     let soft = unmarked(plan).map(|(column, value)| format!("t.{column} = {value}"));
     let set: Vec<_> = set.chain(soft).collect();
     let only = if source == Source::Stage { " WHERE s.p <> 0" } else { "" };
-    (!set.is_empty()).then(|| {
-        format!("UPDATE {} SET {}{only}", source.joined(plan, database, &all(plan)), set.join(", "))
-    })
+    (!set.is_empty())
+        .then(|| format!("UPDATE {} SET {}{only}", source.joined(plan, database, &all(plan)), set.join(", ")))
 }
 
 /// Inserts the staged rows; if some of them may be there, those that are not.

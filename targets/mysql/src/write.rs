@@ -71,8 +71,7 @@ pub(crate) async fn prepare(session: &mut Session<'_>, batch: &Batch, believes: 
     let plan = plan(session, &batch.spec).await?;
     let rows = Rows::new(&plan, batch);
     let may_load = session.may_load();
-    let straight =
-        may_load && believes && batch.inserts.num_rows() > 0 && batch.spec.mode != Mode::Update;
+    let straight = may_load && believes && batch.inserts.num_rows() > 0 && batch.spec.mode != Mode::Update;
     let parts = through_stage(straight);
     let staged: usize = parts.iter().map(|part| rows.count(*part)).sum();
     let stage = match staged > 0 && may_load && session.connector().may_stage() {
@@ -145,7 +144,8 @@ pub(crate) async fn plan(session: &mut Session<'_>, spec: &TableSpec) -> Result<
 }
 
 fn missing(session: &Session<'_>, spec: &TableSpec) -> TargetError {
-    session.fail(ErrorKind::Missing, format!("there is no table {}, or the account may not see it", spec.table))
+    session
+        .fail(ErrorKind::Missing, format!("there is no table {}, or the account may not see it", spec.table))
 }
 
 /// Writes the rows of a batch that is not empty, in the transaction.
@@ -191,7 +191,9 @@ async fn fast(
             rejects_all.extend_from_slice(refused);
             match staged(session, plan, batch).await {
                 Ok(true) => {}
-                Ok(false) => return Err(session.fail(ErrorKind::Conflict, "rows came or went at this moment")),
+                Ok(false) => {
+                    return Err(session.fail(ErrorKind::Conflict, "rows came or went at this moment"));
+                }
                 Err(e) => return Ok(Err(refusal(session, e)?.code)),
             }
         }
