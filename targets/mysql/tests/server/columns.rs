@@ -140,7 +140,9 @@ async fn texts_go_to_enums_sets_latin1_and_json_exactly_or_not_at_all() {
                 fits(&target, &spec).await;
                 let batch = texts(&spec, values);
                 let applied = write(&target, &spec, Some(batch.clone()), None).await.expect("written");
-                let expected: Vec<_> = refused.iter().map(|row| (*row, Some("name"))).collect();
+                // MariaDB's JSON is a text with a constraint, which names no column.
+                let column = (sql != "json" || !server.maria).then_some("name");
+                let expected: Vec<_> = refused.iter().map(|row| (*row, column)).collect();
                 assert_eq!(refusals(&applied), expected, "{sql} {options}");
                 // The other way rows take, over the same values.
                 let applied = write(&target, &spec, None, Some(batch)).await.expect("written");
