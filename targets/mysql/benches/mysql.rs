@@ -161,9 +161,10 @@ impl Bench {
         }
     }
 
-    fn target(&self) -> Outcome<MysqlTarget> {
+    fn target(&self, options: &str) -> Outcome<MysqlTarget> {
         let mut url = self.url.clone();
         url.set_path(DATABASE);
+        url.set_query(Some(options));
         Ok(MysqlTarget::new(Settings { url: url.to_string().into(), password: None })?)
     }
 }
@@ -256,7 +257,7 @@ async fn run(bench: &Bench) -> Outcome<()> {
     let changed_ids: Vec<i64> = (0..ROWS).filter(|id| id % 100 == 37).collect();
 
     bench.program(&format!("DROP DATABASE IF EXISTS {DATABASE}; CREATE DATABASE {DATABASE}"))?;
-    let target = bench.target()?;
+    let target = bench.target("")?;
     say(&format!("{} at {}", target.probe().await?.product, target.probe().await?.place));
     bench.program(
         "SELECT CONCAT('log flushed at commit: ', @@innodb_flush_log_at_trx_commit, ', binary log: ', @@log_bin, \
@@ -309,6 +310,27 @@ async fn run(bench: &Bench) -> Outcome<()> {
         let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
         say(&format!("1 % changes: {ours:.2?}, by hand {theirs:.2?}, ratio {ratio:.2}"));
         merges.push(ratio);
+    }
+    // The way without LOAD DATA, and what a batch costs that has next to nothing to do.
+    let statements = bench.target("local-infile=never")?;
+    bench.program(&format!("DROP TABLE {DATABASE}.ours"))?;
+    statements.create(&spec).await?;
+    let rows = usize::try_from(ROWS)?;
+    let loaded = apply(&statements, &spec, 100, &ids[..rows / 10], 0, true).await?;
+    let changed = apply(&statements, &spec, 101, &ids[..20_000], 1, false).await?;
+    let rate = |rows: usize, took: Duration| rows as f64 / took.as_secs_f64();
+    say(&format!(
+        "by statements: {:.0} inserts a second, {:.0} updates",
+        rate(rows / 10, loaded),
+        rate(20_000, changed)
+    ));
+    for (way, target) in [("merge", &target), ("statements", &statements)] {
+        let mut took = Duration::ZERO;
+        for number in 0..100_u64 {
+            let at = usize::try_from(number)? * 10;
+            took += apply(target, &spec, 200 + number, &ids[at..at + 10], 5, false).await?;
+        }
+        say(&format!("a batch of 10 updates by {way}: {:.1?}", took / 100));
     }
     say(&format!("first load: {:.2} of the rate of a raw LOAD DATA (median of {ROUNDS})", median(loads)));
     say(&format!("1 % changes: {:.2} of the rate of hand-written SQL (median of {ROUNDS})", median(merges)));
