@@ -6,6 +6,7 @@
 //! move between rows are moved in two steps (see [`unique`]).
 
 use crate::{
+    conflicts,
     document::{Room, TooLarge, documents},
     own,
     plan::Plan,
@@ -19,7 +20,7 @@ use crate::{
 use hydrant_contract::{Applied, Batch, ErrorKind, Mode, Part, Reject, Result};
 use mysql_async::{Row, Value};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -35,14 +36,15 @@ const INSERT_ROWS_MAX: usize = 500;
 /// The number that stands for a row larger than a packet.
 const TOO_LARGE: u16 = 1153;
 
-type Refused = BTreeMap<usize, Refusal>;
+/// Rows by their number.
+pub(crate) type Refused = BTreeMap<usize, Refusal>;
 
 /// The rows that are written, by their number in the order of their keys.
-struct Work<'w> {
-    plan: &'w Plan,
-    rows: &'w Rows,
-    batch: &'w Batch,
-    places: Vec<Place>,
+pub(crate) struct Work<'w> {
+    pub(crate) plan: &'w Plan,
+    pub(crate) rows: &'w Rows,
+    pub(crate) batch: &'w Batch,
+    pub(crate) places: Vec<Place>,
     room: Room,
 }
 
@@ -56,7 +58,8 @@ impl<'w> Work<'w> {
     ) -> Result<(Self, Vec<usize>, Vec<Reject>)> {
         let (plan, rows) = (&prepared.plan, &prepared.rows);
         let places = write::in_key_order(session, rows, parts)?;
-        let (mut numbers, mut rejects, mut scratch) = (Vec::with_capacity(places.len()), Vec::new(), Vec::new());
+        let (mut numbers, mut rejects, mut scratch) =
+            (Vec::with_capacity(places.len()), Vec::new(), Vec::new());
         for (number, place) in places.iter().enumerate() {
             match rows.check(*place, &mut scratch) {
                 Ok(()) => numbers.push(number),
@@ -73,7 +76,12 @@ impl<'w> Work<'w> {
         self.places[number].0 == Part::Deletes
     }
 
-    fn documents(&self, numbers: &[usize], columns: &[usize]) -> std::result::Result<Vec<(Vec<u8>, u64)>, Refusal> {
+    /// Documents of these columns of rows, each with how many rows it has.
+    pub(crate) fn documents(
+        &self,
+        numbers: &[usize],
+        columns: &[usize],
+    ) -> std::result::Result<Vec<(Vec<u8>, u64)>, Refusal> {
         documents(self.rows, &self.places, numbers, columns, self.room).map_err(|e| self.too_large(&e))
     }
 
@@ -114,7 +122,7 @@ pub(crate) async fn rows(session: &mut Session<'_>, prepared: &Prepared, batch: 
         let mut failing = search(session, &work, &deletes).await?;
         let rows = match first_round {
             true => {
-                let conflicts = conflicts(session, &work, &rows).await?;
+                let conflicts = conflicts::find(session, &work, &rows).await?;
                 let rest = rows.into_iter().filter(|n| !conflicts.contains_key(n)).collect();
                 refused.extend(conflicts);
                 rest
@@ -239,11 +247,13 @@ async fn statements(
             _ => {}
         }
     }
-    let (deletes, updates) =
-        match (work.documents(&deletes, &work.plan.key), work.documents(&updates, &statement::all(work.plan))) {
-            (Ok(deletes), Ok(updates)) => (deletes, updates),
-            (Err(refusal), _) | (_, Err(refusal)) => return Ok(Err(refusal)),
-        };
+    let (deletes, updates) = match (
+        work.documents(&deletes, &work.plan.key),
+        work.documents(&updates, &statement::all(work.plan)),
+    ) {
+        (Ok(deletes), Ok(updates)) => (deletes, updates),
+        (Err(refusal), _) | (_, Err(refusal)) => return Ok(Err(refusal)),
+    };
     let inserts = match insertions(work, &inserts) {
         Ok(inserts) => inserts,
         Err(refusal) => return Ok(Err(refusal)),
@@ -256,7 +266,11 @@ async fn statements(
 }
 
 /// The numbers of those rows whose key is in the table. They are locked, unless the mode leaves them as they are.
-async fn there(session: &mut Session<'_>, work: &Work<'_>, keys: Vec<(Vec<u8>, u64)>) -> Answered<HashSet<usize>> {
+async fn there(
+    session: &mut Session<'_>,
+    work: &Work<'_>,
+    keys: Vec<(Vec<u8>, u64)>,
+) -> Answered<HashSet<usize>> {
     let server = session.server();
     let lock = if work.batch.spec.mode == Mode::Insert { "" } else { server.for_update() };
     let find = statement::find(work.plan, session.database(), lock);
@@ -268,7 +282,8 @@ async fn there(session: &mut Session<'_>, work: &Work<'_>, keys: Vec<(Vec<u8>, u
     Ok(there)
 }
 
-fn number(row: &Row) -> Option<usize> {
+/// The number of the row that an answer is about.
+pub(crate) fn number(row: &Row) -> Option<usize> {
     crate::catalog::optional(row, 0)?.parse().ok()
 }
 
@@ -312,7 +327,9 @@ async fn change(
 ) -> Answered<bool> {
     let (plan, database) = (work.plan, session.database());
     let as_of = own::timestamp(work.batch.as_of);
-    if let Some(delete) = statement::delete(plan, database, Source::Document, &work.batch.spec.deletes, &as_of) {
+    if let Some(delete) =
+        statement::delete(plan, database, Source::Document, &work.batch.spec.deletes, &as_of)
+    {
         for (document, count) in deletes {
             if session.execute(&delete, vec![Value::Bytes(document)]).await?.rows != count {
                 return Ok(false);
@@ -339,95 +356,4 @@ async fn change(
         }
     }
     Ok(true)
-}
-
-/// Finds the rows whose unique values belong to rows that keep them. A row that is refused keeps its own values, which may
-/// make another one a conflict; so until nothing is found any more.
-async fn conflicts(session: &mut Session<'_>, work: &Work<'_>, numbers: &[usize]) -> Result<Refused> {
-    let mut refused = Refused::new();
-    let indexes: Vec<_> =
-        unique::others(work.plan).filter_map(|index| Some((index, unique::managed(work.plan, index)?))).collect();
-    if indexes.is_empty() || numbers.is_empty() {
-        return Ok(refused);
-    }
-    let database = session.database();
-    let there = statement::keys_there(work.plan, database);
-    let Some(keys) = found(session, work, &there, numbers, &work.plan.key).await? else { return Ok(refused) };
-    let number_of: HashMap<Vec<u8>, usize> = keys.into_iter().map(|(number, key)| (key, number)).collect();
-    let is_there: HashSet<usize> = number_of.values().copied().collect();
-    // The mode leaves the others as they are, so that their values do not move.
-    let mut moving: HashSet<usize> = numbers
-        .iter()
-        .copied()
-        .filter(|number| match work.batch.spec.mode {
-            Mode::Mirror | Mode::Upsert => true,
-            Mode::Insert => !is_there.contains(number),
-            Mode::Update => is_there.contains(number),
-        })
-        .collect();
-    let mut held = Vec::new();
-    for (index, columns) in &indexes {
-        let holders = statement::holders(work.plan, database, &index.name, columns);
-        let Some(holders) = found(session, work, &holders, numbers, columns).await? else { continue };
-        held.extend(holders.into_iter().map(|(number, key)| (number, number_of.get(&key).copied(), index.name.as_str())));
-        let mut first: HashMap<Vec<u8>, usize> = HashMap::new();
-        for number in numbers.iter().filter(|number| moving.contains(number)).copied().collect::<Vec<_>>() {
-            let Some(values) = work.rows.identity(work.places[number], columns) else { continue };
-            if first.insert(values.clone(), number).is_some() {
-                moving.remove(&number);
-                refused.insert(number, taken(&index.name, "another row of the batch has it too"));
-            }
-        }
-    }
-    loop {
-        let before = refused.len();
-        for (number, holder, index) in &held {
-            let keeps = holder.is_none_or(|holder| !moving.contains(&holder));
-            if keeps && moving.remove(number) {
-                refused.insert(*number, taken(index, "another row of the table has it and keeps it"));
-            }
-        }
-        if refused.len() == before {
-            return Ok(refused);
-        }
-    }
-}
-
-fn taken(index: &str, why: &str) -> Refusal {
-    Refusal {
-        reason: format!("duplicate entry for the unique index {index:?}: {why} [1062]"),
-        column: None,
-        code: 1062,
-    }
-}
-
-/// For numbers of rows, keys of the table in a form that can be compared. `None` if a value refuses to be compared: that is
-/// found out row by row.
-async fn found(
-    session: &mut Session<'_>,
-    work: &Work<'_>,
-    sql: &str,
-    numbers: &[usize],
-    columns: &[usize],
-) -> Result<Option<Vec<(usize, Vec<u8>)>>> {
-    let Ok(documents) = work.documents(numbers, columns) else { return Ok(None) };
-    let mut found = Vec::new();
-    for (document, _) in documents {
-        match session.query(sql, vec![Value::Bytes(document)]).await {
-            Ok(rows) => found.extend(rows.iter().filter_map(|row| Some((number(row)?, key_of(row))))),
-            Err(e) => return refusal(session, e).map(|_| None),
-        }
-    }
-    Ok(Some(found))
-}
-
-/// The key behind the number of a row.
-fn key_of(row: &Row) -> Vec<u8> {
-    let mut key = Vec::new();
-    for at in 1..row.len() {
-        let value = row.as_ref(at).map(|value| value.as_sql(false)).unwrap_or_default();
-        key.extend_from_slice(&(value.len() as u64).to_be_bytes());
-        key.extend_from_slice(value.as_bytes());
-    }
-    key
 }

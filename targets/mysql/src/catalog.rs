@@ -86,7 +86,8 @@ impl Table {
             found == wanted || (folds && found.to_lowercase() == wanted.to_lowercase())
         };
         let tables = session.query(TABLES, place()).await?;
-        let Some(found) = tables.iter().find(|row| same(&text(row, 0), &database) && same(&text(row, 1), &table.name))
+        let Some(found) =
+            tables.iter().find(|row| same(&text(row, 0), &database) && same(&text(row, 1), &table.name))
         else {
             return Ok(None);
         };
@@ -182,7 +183,8 @@ fn indexes<'r>(rows: impl Iterator<Item = &'r Row>) -> Vec<UniqueIndex> {
         }
         let Some(index) = indexes.last_mut() else { continue };
         let column = named("COLUMN_NAME");
-        let is_used = named("IS_VISIBLE").as_deref() != Some("NO") && named("IGNORED").as_deref() != Some("YES");
+        let is_used =
+            named("IS_VISIBLE").as_deref() != Some("NO") && named("IGNORED").as_deref() != Some("YES");
         index.whole &= column.is_some() && named("SUB_PART").is_none() && is_used;
         // FULLTEXT and the like are not unique; a hash index of MEMORY has no order.
         index.whole &= named("INDEX_TYPE").is_none_or(|of| of.eq_ignore_ascii_case("BTREE"));

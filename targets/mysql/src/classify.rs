@@ -70,7 +70,9 @@ fn verdict(error: &Error) -> (ErrorKind, String) {
 }
 
 fn tls_message(why: &str) -> String {
-    format!("TLS failed ({why}); check ssl-ca, and for VERIFY_IDENTITY that the host stands in the certificate")
+    format!(
+        "TLS failed ({why}); check ssl-ca, and for VERIFY_IDENTITY that the host stands in the certificate"
+    )
 }
 
 fn of_driver(error: &DriverError) -> (ErrorKind, String) {
@@ -92,9 +94,10 @@ fn of_driver(error: &DriverError) -> (ErrorKind, String) {
                  mysql_native_password and client certificates are"
             ),
         ),
-        DriverError::NoKeyFound => {
-            (ErrorKind::Missing, "no private key in PEM form (PKCS#8, PKCS#1 or SEC1) is in the file of ssl-key".to_owned())
-        }
+        DriverError::NoKeyFound => (
+            ErrorKind::Missing,
+            "no private key in PEM form (PKCS#8, PKCS#1 or SEC1) is in the file of ssl-key".to_owned(),
+        ),
         DriverError::MysqlOldPasswordDisabled | DriverError::CleartextPluginDisabled => {
             (ErrorKind::Denied, format!("{error}; let the account use caching_sha2_password"))
         }
@@ -123,14 +126,14 @@ pub(crate) fn of_code(code: u16, state: &str) -> ErrorKind {
         1213 | 1020 | 3058 => ErrorKind::Conflict,
         // A lock was not had in time; too many connections; out of memory, disk or file handles; a table that is being
         // changed; a statement that the server or an administrator ended.
-        1205 | 3572 | 1040 | 1203 | 1226 | 1037 | 1038 | 1041 | 1021 | 1114 | 1135 | 1206 | 1317 | 3024 | 1028 | 1969
-        | 1412 | 1637 | 1639 | 3168 => ErrorKind::Busy,
+        1205 | 3572 | 1040 | 1203 | 1226 | 1037 | 1038 | 1041 | 1021 | 1114 | 1135 | 1206 | 1317 | 3024
+        | 1028 | 1969 | 1412 | 1637 | 1639 | 3168 => ErrorKind::Busy,
         // The server goes down or comes up, or is read-only since another one took over.
-        1053 | 1077 | 1079 | 1080 | 1152 | 1158 | 1159 | 1160 | 1161 | 1184 | 1290 | 1792 | 1836 | 1927 | 2006 | 2013
-        | 3032 | 3100 | 3101 | 4031 | 1047 => ErrorKind::Unreachable,
+        1053 | 1077 | 1079 | 1080 | 1152 | 1158 | 1159 | 1160 | 1161 | 1184 | 1290 | 1792 | 1836 | 1927
+        | 2006 | 2013 | 3032 | 3100 | 3101 | 4031 | 1047 => ErrorKind::Unreachable,
         // No such account, password, right; TLS or a password change is asked for; local_infile is off.
-        1044 | 1045 | 1129 | 1130 | 1131 | 1132 | 1141 | 1142 | 1143 | 1147 | 1227 | 1370 | 1410 | 1698 | 1820 | 1862
-        | 3118 | 3159 | 3530 | 3948 | 1148 | 2068 | 4151 | 4166 | 3955 => ErrorKind::Denied,
+        1044 | 1045 | 1129 | 1130 | 1131 | 1132 | 1141 | 1142 | 1143 | 1147 | 1227 | 1370 | 1410 | 1698
+        | 1820 | 1862 | 3118 | 3159 | 3530 | 3948 | 1148 | 2068 | 4151 | 4166 | 3955 => ErrorKind::Denied,
         // No such database, table, column, index, function.
         1049 | 1051 | 1054 | 1072 | 1091 | 1109 | 1146 | 1176 | 1305 => ErrorKind::Missing,
         // The packet, the row, the key, the number of columns or of placeholders is too large.
@@ -192,8 +195,8 @@ pub(crate) fn message(error: &ServerError) -> String {
         // The application's own words.
         1644 => said.to_owned(),
         _ if state_class(error) == "45" => said.to_owned(),
-        1264 | 1265 | 1406 | 1048 | 1364 | 3819 | 4025 | 1451 | 1452 | 1044 | 1045 | 1049 | 1054 | 1142 | 1143 | 1146
-        | 1176 | 1227 | 1290 => said.to_owned(),
+        1264 | 1265 | 1406 | 1048 | 1364 | 3819 | 4025 | 1451 | 1452 | 1044 | 1045 | 1049 | 1054 | 1142
+        | 1143 | 1146 | 1176 | 1227 | 1290 => said.to_owned(),
         1526 => "no partition of the table takes the value".to_owned(),
         _ if of_server(error) == ErrorKind::ValueRefused => without_values(said),
         _ => said.to_owned(),
@@ -292,8 +295,14 @@ mod tests {
                 said(1366, "HY000", "Incorrect integer value: 'se'cret' for column 'x' at row 1"),
                 "Incorrect integer value: '…' for column 'x' at row 1 [1366]",
             ),
-            (said(1292, "22007", "Truncated incorrect DOUBLE value: 'secret'"), "Truncated incorrect DOUBLE value: '…' [1292]"),
-            (said(1526, "HY000", "Table has no partition for value 77"), "no partition of the table takes the value [1526]"),
+            (
+                said(1292, "22007", "Truncated incorrect DOUBLE value: 'secret'"),
+                "Truncated incorrect DOUBLE value: '…' [1292]",
+            ),
+            (
+                said(1526, "HY000", "Table has no partition for value 77"),
+                "no partition of the table takes the value [1526]",
+            ),
         ];
         for (error, expected) in table {
             assert_eq!(message(&error), expected);

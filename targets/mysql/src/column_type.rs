@@ -12,17 +12,37 @@ pub(crate) const SECOND_DIGITS_MAX: u8 = 6;
 /// What a column is, as far as it matters for the values that go into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Int { bits: u8, unsigned: bool },
+    Int {
+        bits: u8,
+        unsigned: bool,
+    },
     Bit(u8),
     Year,
-    Decimal { precision: u8, scale: u8, unsigned: bool },
-    Float { unsigned: bool },
-    Double { unsigned: bool },
+    Decimal {
+        precision: u8,
+        scale: u8,
+        unsigned: bool,
+    },
+    Float {
+        unsigned: bool,
+    },
+    Double {
+        unsigned: bool,
+    },
     /// A text that ends where its spaces do.
-    Char { characters: u64, charset: Charset },
-    Varchar { characters: u64, charset: Charset },
+    Char {
+        characters: u64,
+        charset: Charset,
+    },
+    Varchar {
+        characters: u64,
+        charset: Charset,
+    },
     /// TINYTEXT to LONGTEXT.
-    Text { bytes: u64, charset: Charset },
+    Text {
+        bytes: u64,
+        charset: Charset,
+    },
     /// Filled up with zeros.
     Binary(u64),
     Varbinary(u64),
@@ -216,7 +236,8 @@ impl Kind {
             ValueType::Timestamp(_) => matches!(self, Self::Datetime(_)),
             ValueType::Instant(_) => matches!(self, Self::Timestamp(_) | Self::Datetime(_)),
             ValueType::Uuid => {
-                matches!(self, Self::Uuid | Self::Binary(16) | Self::Varbinary(16..)) || self.holds_characters(36)
+                matches!(self, Self::Uuid | Self::Binary(16) | Self::Varbinary(16..))
+                    || self.holds_characters(36)
             }
             ValueType::Json
             | ValueType::List(_)
@@ -375,7 +396,10 @@ mod tests {
 
     #[test]
     fn labels_of_an_enum_are_read_with_their_quotes() {
-        assert_eq!(labels("enum('a','it''s','b,c','')"), Some(vec!["a".into(), "it's".into(), "b,c".into(), String::new()]));
+        assert_eq!(
+            labels("enum('a','it''s','b,c','')"),
+            Some(vec!["a".into(), "it's".into(), "b,c".into(), String::new()])
+        );
         assert_eq!(labels("set('x')"), Some(vec!["x".into()]));
         assert_eq!(labels("enum('a"), None);
     }

@@ -61,7 +61,8 @@ pub(crate) struct TlsSettings {
 
 impl Config {
     pub(crate) fn new(settings: &Settings) -> Result<Self> {
-        read(settings).map_err(|why| TargetError::new(ErrorKind::Missing, "reading the URL of the MySQL target", why))
+        read(settings)
+            .map_err(|why| TargetError::new(ErrorKind::Missing, "reading the URL of the MySQL target", why))
     }
 
     /// The server, the database and the user, as messages name them.
@@ -83,8 +84,9 @@ impl fmt::Debug for Config {
 
 fn read(settings: &Settings) -> std::result::Result<Config, String> {
     // The parser's own errors do not repeat the text, which holds the password.
-    let url = Url::parse(settings.url.expose_secret().trim())
-        .map_err(|e| format!("{e}; write mysql://USER@HOST/DATABASE, with special characters percent-encoded"))?;
+    let url = Url::parse(settings.url.expose_secret().trim()).map_err(|e| {
+        format!("{e}; write mysql://USER@HOST/DATABASE, with special characters percent-encoded")
+    })?;
     if !matches!(url.scheme(), "mysql" | "mariadb") {
         return Err(format!("the scheme {:?} is not known; write mysql://USER@HOST/DATABASE", url.scheme()));
     }
@@ -97,7 +99,10 @@ fn read(settings: &Settings) -> std::result::Result<Config, String> {
     }
     let database = decoded(url.path().trim_start_matches('/'), "the database")?;
     if database.is_empty() || database.contains('/') {
-        return Err("name one database, in which hydrant keeps its own tables too: mysql://USER@HOST/DATABASE".to_owned());
+        return Err(
+            "name one database, in which hydrant keeps its own tables too: mysql://USER@HOST/DATABASE"
+                .to_owned(),
+        );
     }
     let password = match (&settings.password, url.password()) {
         (Some(password), _) => Some(password.clone()),
@@ -129,7 +134,8 @@ fn options(url: &Url, config: &mut Config) -> std::result::Result<(), String> {
     let (mut mode, mut certificate, mut key) = (None, None, None);
     for (name, value) in url.query_pairs() {
         let seconds = || {
-            let seconds: u64 = value.parse().map_err(|_| format!("{name}={value} is not a number of seconds"))?;
+            let seconds: u64 =
+                value.parse().map_err(|_| format!("{name}={value} is not a number of seconds"))?;
             Ok::<_, String>(Duration::from_secs(seconds))
         };
         let at_least_one = |time: Duration| match time.is_zero() {
@@ -199,7 +205,9 @@ fn decoded(text: &str, what: &str) -> std::result::Result<String, String> {
         }
         let digits = tail.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
         let byte = digits.and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        bytes.push(byte.ok_or_else(|| format!("{what} has a % without two hexadecimal digits; write %25 for %"))?);
+        bytes.push(
+            byte.ok_or_else(|| format!("{what} has a % without two hexadecimal digits; write %25 for %"))?,
+        );
         rest = &tail[2..];
     }
     String::from_utf8(bytes).map_err(|_| format!("{what} is not UTF-8 once its percent signs are decoded"))

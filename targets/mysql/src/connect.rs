@@ -93,6 +93,16 @@ impl Connector {
         }
     }
 
+    /// Ends the session of a connection on the server, where a statement may still be at work and hold locks: nothing else
+    /// limits a statement that writes. Says whether the server did so, which any account may ask for its own sessions.
+    pub(crate) async fn end(&self, connection: u32) -> bool {
+        let ended = async {
+            let mut other = self.open().await.ok()?;
+            other.conn.query_drop(format!("KILL {connection}")).await.ok()
+        };
+        matches!(tokio::time::timeout(Timeouts::trifle(), ended).await, Ok(Some(())))
+    }
+
     async fn open(&self) -> Result<Connection> {
         let place = self.config.place();
         let doing = format!("connecting to {place}");
@@ -171,8 +181,10 @@ impl Connector {
             options = options.with_root_certs(vec![ca.clone().into()]).with_disable_built_in_roots(true);
         }
         if let Some((certificate, key)) = &tls.identity {
-            options = options
-                .with_client_identity(Some(ClientIdentity::new(certificate.clone().into(), key.clone().into())));
+            options = options.with_client_identity(Some(ClientIdentity::new(
+                certificate.clone().into(),
+                key.clone().into(),
+            )));
         }
         match name {
             Some(name) => options.with_danger_tls_hostname_override(Some(name)),
@@ -214,7 +226,9 @@ fn presented_name(error: &Error) -> Option<String> {
         Error::Io(IoError::Tls(mysql_async::TlsError::Tls(tls))) => tls,
         _ => return None,
     };
-    let rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForNameContext { presented, .. }) = tls
+    let rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForNameContext {
+        presented, ..
+    }) = tls
     else {
         return None;
     };

@@ -16,19 +16,28 @@ pub(crate) fn of_own(database: &str, account: &str) -> String {
 }
 
 /// The rights on the table that are missing, each with its GRANT.
-pub(crate) async fn of_table(session: &mut Session<'_>, spec: &TableSpec, table: &Table) -> Result<Vec<Mismatch>> {
+pub(crate) async fn of_table(
+    session: &mut Session<'_>,
+    spec: &TableSpec,
+    table: &Table,
+) -> Result<Vec<Mismatch>> {
     let account = session.server().account.clone();
     let mut missing = Vec::new();
     for (right, columns) in rights_on_columns(spec) {
         let lacks = |column: &&str| {
-            table.column(column).is_some_and(|c| !c.rights.iter().any(|have| have.eq_ignore_ascii_case(right)))
+            table
+                .column(column)
+                .is_some_and(|c| !c.rights.iter().any(|have| have.eq_ignore_ascii_case(right)))
         };
         let without: Vec<&str> = columns.into_iter().filter(lacks).collect();
         if !without.is_empty() {
             let list = name::list(without.into_iter());
             missing.push(Mismatch {
                 column: None,
-                problem: format!("the account lacks the right {right} on the columns {list} of {}", table.quoted),
+                problem: format!(
+                    "the account lacks the right {right} on the columns {list} of {}",
+                    table.quoted
+                ),
                 mend: format!("GRANT {right} ({list}) ON {} TO {account}", table.quoted),
             });
         }
@@ -79,7 +88,8 @@ pub(crate) async fn of_own_tables(session: &mut Session<'_>) -> Result<Option<Mi
     let mut lacks = false;
     for (table, there) in [own::CHECKPOINT, own::FRESHNESS].into_iter().zip(there) {
         if there {
-            let sql = "SELECT PRIVILEGES FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?";
+            let sql =
+                "SELECT PRIVILEGES FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?";
             let rows = session.query(sql, vec![database.into(), table.into()]).await;
             let rows = rows.map_err(|e| session.error(e))?;
             lacks |= rows.iter().any(|row| {
@@ -93,7 +103,8 @@ pub(crate) async fn of_own_tables(session: &mut Session<'_>) -> Result<Option<Mi
     let [checkpoint, freshness] = own::create(database, &server);
     Ok(lacks.then(|| Mismatch {
         column: None,
-        problem: "the account may neither use nor make hydrant's own tables; an administrator may make them".to_owned(),
+        problem: "the account may neither use nor make hydrant's own tables; an administrator may make them"
+            .to_owned(),
         mend: format!("{checkpoint}; {freshness}; {}", of_own(database, &server.account)),
     }))
 }
@@ -140,7 +151,9 @@ fn like(pattern: &str, name: &str) -> bool {
     let mut rest = pattern.chars();
     match rest.next() {
         None => name.is_empty(),
-        Some('%') => (0..=name.len()).filter(|at| name.is_char_boundary(*at)).any(|at| like(rest.as_str(), &name[at..])),
+        Some('%') => (0..=name.len())
+            .filter(|at| name.is_char_boundary(*at))
+            .any(|at| like(rest.as_str(), &name[at..])),
         Some('_') => name.chars().next().is_some_and(|c| like(rest.as_str(), &name[c.len_utf8()..])),
         Some('\\') if matches!(rest.clone().next(), Some('%' | '_')) => {
             let literal = rest.next();

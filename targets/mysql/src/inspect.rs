@@ -61,15 +61,17 @@ fn unmanaged_without_default(spec: &TableSpec, table: &Table) -> Vec<Mismatch> {
     }
     let managed = |column: &str| {
         let same = |name: &str| table.column(name).is_some_and(|c| c.name == column);
-        spec.shape.columns().iter().any(|c| same(&c.name)) || spec.soft_column().is_some_and(|(soft, _)| same(soft))
+        spec.shape.columns().iter().any(|c| same(&c.name))
+            || spec.soft_column().is_some_and(|(soft, _)| same(soft))
     };
     let needed = table.columns.iter().filter(|c| c.not_null && !c.has_default && !c.generated);
     needed
         .filter(|c| !managed(&c.name))
         .map(|c| Mismatch {
             column: Some(c.name.clone()),
-            problem: "it is NOT NULL without a default and the query does not return it, so no row can be inserted"
-                .to_owned(),
+            problem:
+                "it is NOT NULL without a default and the query does not return it, so no row can be inserted"
+                    .to_owned(),
             mend: format!(
                 "ALTER TABLE {} MODIFY COLUMN {} {} NULL (or give it a default, or return it from the query)",
                 table.quoted,
@@ -92,7 +94,9 @@ async fn absent(session: &mut Session<'_>, spec: &TableSpec) -> Result<Vec<Strin
     let mut names: Vec<&str> = Vec::new();
     for column in spec.shape.columns().iter().map(|c| c.name.as_str()).chain(soft) {
         if let Some(problem) = name::problem(column) {
-            return Err(fail(format!("the column {column:?}: {problem}; give it another name in the query with AS")));
+            return Err(fail(format!(
+                "the column {column:?}: {problem}; give it another name in the query with AS"
+            )));
         }
         if let Some(other) = names.iter().find(|other| other.to_lowercase() == column.to_lowercase()) {
             return Err(fail(format!(
@@ -101,11 +105,16 @@ async fn absent(session: &mut Session<'_>, spec: &TableSpec) -> Result<Vec<Strin
         }
         names.push(column);
     }
-    if let Some(column) = spec.shape.columns().iter().find(|c| column_type::created(&c.value, None, server.product).is_none()) {
+    if let Some(column) =
+        spec.shape.columns().iter().find(|c| column_type::created(&c.value, None, server.product).is_none())
+    {
         return Err(fail(format!("the column {:?}: {}", column.name, plan::no_home(&column.value))));
     }
     let there = session
-        .query("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?", vec![database.as_str().into()])
+        .query(
+            "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?",
+            vec![database.as_str().into()],
+        )
         .await
         .map_err(|e| session.error(e))?;
     if there.is_empty() {
@@ -129,8 +138,9 @@ fn create_table(spec: &TableSpec, database: &str, server: &Server) -> String {
         let sql = column_type::created_sql(&c.value, is_key.then_some(&room), server).unwrap_or_default();
         format!("{} {sql}{}", name::quoted(&c.name), if is_key { " NOT NULL" } else { "" })
     });
-    let soft =
-        spec.soft_column().map(|(column, mark)| format!("{} {}", name::quoted(column), column_type::soft_sql(mark)));
+    let soft = spec
+        .soft_column()
+        .map(|(column, mark)| format!("{} {}", name::quoted(column), column_type::soft_sql(mark)));
     let key = name::list(spec.shape.key().iter().map(String::as_str));
     let lines: Vec<_> = columns.chain(soft).chain([format!("PRIMARY KEY ({key})")]).collect();
     format!(

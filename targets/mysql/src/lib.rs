@@ -18,6 +18,7 @@ mod catalog;
 mod classify;
 mod column_type;
 mod config;
+mod conflicts;
 mod connect;
 mod decode;
 mod document;

@@ -45,11 +45,15 @@ fn of(name: &str, value: &ValueType, kind: &Kind) -> Limits {
         (ValueType::Text, Kind::Char { characters, .. }) => {
             Limits { characters: Some(*characters), no_space_at_end: true, ..none }
         }
-        (ValueType::Text, Kind::Varchar { characters, .. }) => Limits { characters: Some(*characters), ..none },
+        (ValueType::Text, Kind::Varchar { characters, .. }) => {
+            Limits { characters: Some(*characters), ..none }
+        }
         (ValueType::Integer(_) | ValueType::Decimal { .. }, Kind::Decimal { precision, scale, unsigned }) => {
             let digits = match Fit::new(value, *precision, *scale) {
                 Fit::Always => None,
-                Fit::Limit { precision, scale } => Some(Digits { precision: precision.into(), scale: scale.into() }),
+                Fit::Limit { precision, scale } => {
+                    Some(Digits { precision: precision.into(), scale: scale.into() })
+                }
             };
             let range = if *unsigned { narrowed(value, (0, i128::MAX)) } else { None };
             Limits { digits, range, ..none }

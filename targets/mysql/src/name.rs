@@ -36,7 +36,10 @@ pub(crate) fn problem(name: &str) -> Option<String> {
     } else if name.is_empty() || name.ends_with(' ') {
         Some("MySQL takes no name that is empty or ends with a space".to_owned())
     } else if name.chars().any(|c| c == '\0' || u32::from(c) > 0xffff) {
-        Some("MySQL takes no name with the character NUL or with characters past U+FFFF (emoji, say)".to_owned())
+        Some(
+            "MySQL takes no name with the character NUL or with characters past U+FFFF (emoji, say)"
+                .to_owned(),
+        )
     } else {
         None
     }

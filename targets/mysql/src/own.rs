@@ -15,7 +15,10 @@ pub(crate) fn create(database: &str, server: &Server) -> [String; 2] {
     let collation = server.exact_collation();
     let sync = format!("`sync` VARCHAR(512) CHARACTER SET utf8mb4 COLLATE {collation} NOT NULL PRIMARY KEY");
     let of = |table: &str, columns: &str| {
-        format!("CREATE TABLE IF NOT EXISTS {} ({sync}, {columns}) ENGINE=InnoDB", name::qualified(database, table))
+        format!(
+            "CREATE TABLE IF NOT EXISTS {} ({sync}, {columns}) ENGINE=InnoDB",
+            name::qualified(database, table)
+        )
     };
     [
         of(
@@ -34,7 +37,8 @@ pub(crate) fn create(database: &str, server: &Server) -> [String; 2] {
 /// Which of the two are there.
 pub(crate) async fn there(session: &mut Session<'_>) -> Result<[bool; 2]> {
     let database = session.database();
-    let sql = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?, ?)";
+    let sql =
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME IN (?, ?)";
     let found = session.query(sql, vec![database.into(), CHECKPOINT.into(), FRESHNESS.into()]).await;
     let found = found.map_err(|e| session.error(e))?;
     let names: Vec<String> = found.iter().map(|row| crate::catalog::text(row, 0)).collect();
@@ -160,10 +164,12 @@ pub(crate) async fn save(session: &mut Session<'_>, batch: &Batch) -> Result<()>
         let as_of = timestamp(fresh.as_of);
         // The sync's checkpoint is locked, so that nobody writes this row in between.
         let set = format!("UPDATE {freshness} SET `run` = ?, `as_of` = ?, `rows` = ? WHERE `sync` = ?");
-        let values = || vec![Value::from(*run), as_of.as_str().into(), fresh.rows.into(), sync.as_str().into()];
+        let values =
+            || vec![Value::from(*run), as_of.as_str().into(), fresh.rows.into(), sync.as_str().into()];
         let done = session.execute(&set, values()).await.map_err(|e| session.error(e))?;
         if done.rows == 0 {
-            let insert = format!("INSERT INTO {freshness} (`run`, `as_of`, `rows`, `sync`) VALUES (?, ?, ?, ?)");
+            let insert =
+                format!("INSERT INTO {freshness} (`run`, `as_of`, `rows`, `sync`) VALUES (?, ?, ?, ?)");
             session.execute(&insert, values()).await.map_err(|e| session.error(e))?;
         }
     }

@@ -57,9 +57,9 @@ impl Plan {
                 column(&table, &wanted.name, &wanted.value, room, server).map_err(|m| mismatches.push(m)).ok()
             })
             .collect();
-        let soft = spec
-            .soft_column()
-            .and_then(|(column, mark)| soft_column(&table, column, mark).map_err(|m| mismatches.push(m)).ok());
+        let soft = spec.soft_column().and_then(|(column, mark)| {
+            soft_column(&table, column, mark).map_err(|m| mismatches.push(m)).ok()
+        });
         let names: Vec<_> =
             spec.shape.key().iter().filter_map(|key| Some(table.column(key)?.name.as_str())).collect();
         let key_index = table.index_on(&names).filter(|_| names.len() == spec.shape.key().len()).cloned();
@@ -100,8 +100,9 @@ impl Plan {
         match keys_only {
             false => batch.columns().iter().cloned().map(Some).collect(),
             true => {
-                let place =
-                    |at: usize| self.key_of_spec.iter().position(|k| *k == at).map(|i| batch.column(i).clone());
+                let place = |at: usize| {
+                    self.key_of_spec.iter().position(|k| *k == at).map(|i| batch.column(i).clone())
+                };
                 (0..self.columns.len()).map(place).collect()
             }
         }
@@ -126,7 +127,8 @@ fn column(
     key: Option<&KeyRoom>,
     server: &Server,
 ) -> Result<ColumnPlan, Mismatch> {
-    let mismatch = |problem: String, mend: String| Mismatch { column: Some(wanted.to_owned()), problem, mend };
+    let mismatch =
+        |problem: String, mend: String| Mismatch { column: Some(wanted.to_owned()), problem, mend };
     let quoted = name::quoted(wanted);
     let home = || column_type::created_sql(value, key, server);
     let Some(column) = table.column(wanted) else {
@@ -137,7 +139,7 @@ fn column(
             Some(home) => format!("ALTER TABLE {} ADD COLUMN {quoted} {home}", table.quoted),
             None => no_home(value),
         };
-        return Err(mismatch("the table has no such column".to_owned(), mend));
+        return Err(mismatch("the table has no such column that the account may see".to_owned(), mend));
     };
     if column.generated {
         let mend = "leave it out of the query".to_owned();
@@ -147,7 +149,8 @@ fn column(
         let not_null = if column.not_null { " NOT NULL" } else { "" };
         format!("ALTER TABLE {} MODIFY COLUMN {} {to}{not_null}", table.quoted, name::quoted(&column.name))
     };
-    let codec = Codec::new(value, &column.kind, server.product, key.is_some() && column.ignores_spaces_at_end());
+    let codec =
+        Codec::new(value, &column.kind, server.product, key.is_some() && column.ignores_spaces_at_end());
     let Some(codec) = codec else {
         let problem = match &column.charset {
             Some(charset) if column.kind == Kind::Other => format!(
@@ -156,18 +159,21 @@ fn column(
             ),
             _ => format!("the query gives {value}, the column is {}", column.shown),
         };
-        let mend = home().map_or_else(|| no_home(value), |home| format!("{}; or cast it in the query", modify(&home)));
+        let mend = home()
+            .map_or_else(|| no_home(value), |home| format!("{}; or cast it in the query", modify(&home)));
         return Err(mismatch(problem, mend));
     };
     if key.is_some() {
         if matches!(column.kind, Kind::Set(_) | Kind::Json | Kind::Text { .. } | Kind::Blob(_)) {
-            let problem = format!("a column of type {} cannot be a key: no index holds it whole", column.shown);
+            let problem =
+                format!("a column of type {} cannot be a key: no index holds it whole", column.shown);
             return Err(mismatch(problem, modify(&home().unwrap_or_default())));
         }
         if *value == ValueType::Text && column.kind.is_text() && !column.tells_texts_apart() {
             let collation = column.collation.as_deref().unwrap_or_default();
-            let problem =
-                format!("its collation {collation} calls keys equal that are different to the query (A and a, say)");
+            let problem = format!(
+                "its collation {collation} calls keys equal that are different to the query (A and a, say)"
+            );
             let to = format!("{} CHARACTER SET utf8mb4 COLLATE {}", column.shown, server.exact_collation());
             return Err(mismatch(problem, modify(&to)));
         }
@@ -181,7 +187,8 @@ pub(crate) fn no_home(value: &ValueType) -> String {
 }
 
 fn soft_column(table: &Table, wanted: &str, mark: SoftMark) -> Result<(String, SoftMark), Mismatch> {
-    let mismatch = |problem: String, mend: String| Mismatch { column: Some(wanted.to_owned()), problem, mend };
+    let mismatch =
+        |problem: String, mend: String| Mismatch { column: Some(wanted.to_owned()), problem, mend };
     let quoted = name::quoted(wanted);
     let Some(column) = table.column(wanted) else {
         let add = format!("ALTER TABLE {} ADD COLUMN {quoted} {}", table.quoted, column_type::soft_sql(mark));
@@ -189,7 +196,9 @@ fn soft_column(table: &Table, wanted: &str, mark: SoftMark) -> Result<(String, S
     };
     let (fits, wants) = match mark {
         SoftMark::Flag => (column.kind.takes(&ValueType::Boolean), "BOOLEAN"),
-        SoftMark::Time => (matches!(column.kind, Kind::Datetime(_) | Kind::Timestamp(_)), "DATETIME(6) or TIMESTAMP(6)"),
+        SoftMark::Time => {
+            (matches!(column.kind, Kind::Datetime(_) | Kind::Timestamp(_)), "DATETIME(6) or TIMESTAMP(6)")
+        }
     };
     if !fits || column.generated {
         let problem = format!("it marks deleted rows and must be {wants}, but is {}", column.shown);

@@ -14,13 +14,18 @@ use mysql_async::Value;
 use std::sync::Arc;
 
 /// Reads; see [`Target::read`](hydrant_contract::Target::read).
-pub(crate) async fn read(session: &mut Session<'_>, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) async fn read(
+    session: &mut Session<'_>,
+    spec: &TableSpec,
+    keys: &RecordBatch,
+) -> Result<RecordBatch> {
     if keys.num_rows() == 0 {
         return Ok(RecordBatch::new_empty(spec.shape.schema()));
     }
     let plan = write::plan(session, spec).await?;
     // Keys travel as those of rows to delete do.
-    let none = Checkpoint { sync: String::new(), run: 0, epoch: 0, batch: 0, first_change: 0, next_change: 0 };
+    let none =
+        Checkpoint { sync: String::new(), run: 0, epoch: 0, batch: 0, first_change: 0, next_change: 0 };
     let mut batch = Batch::empty(Arc::new(spec.clone()), none, chrono::DateTime::UNIX_EPOCH);
     batch.deletes = keys.clone();
     let rows = Rows::new(&plan, &batch);
@@ -31,7 +36,9 @@ pub(crate) async fn read(session: &mut Session<'_>, spec: &TableSpec, keys: &Rec
     let numbers: Vec<usize> = (0..places.len()).filter(fits).collect();
     let room = Room::new(session.server().packet_bytes_max);
     let Ok(documents) = documents(&rows, &places, &numbers, &plan.key, room) else {
-        return Err(session.fail(ErrorKind::LimitExceeded, "a key is larger than the server's max_allowed_packet"));
+        return Err(
+            session.fail(ErrorKind::LimitExceeded, "a key is larger than the server's max_allowed_packet")
+        );
     };
     let sql = statement::read(&plan, session.database());
     let mut found = Vec::new();

@@ -2,6 +2,7 @@
 
 use crate::{
     catalog::optional,
+    column_type::Kind,
     decode, name,
     plan::{ColumnPlan, Plan},
     statement,
@@ -81,6 +82,9 @@ impl Key<'_> {
     /// A parameter as a value of the column's own type and collation.
     fn place(&self, position: usize) -> String {
         let column = &self.plan.columns[position].column;
+        if is_date(&column.kind) {
+            return "?".to_owned();
+        }
         let text = match &column.charset {
             Some(charset) => format!("CONVERT(? USING {charset})"),
             None => "?".to_owned(),
@@ -99,7 +103,7 @@ impl Key<'_> {
     fn cursor(&self, row: &Row) -> Cursor {
         let mut out = Vec::new();
         for (position, _) in self.plan.key_columns() {
-            let value = text_form(row.as_ref(position).unwrap_or(&Value::NULL));
+            let value = bytes_of(row.as_ref(position).unwrap_or(&Value::NULL));
             out.extend_from_slice(&(value.len() as u64).to_be_bytes());
             out.extend_from_slice(&value);
         }
@@ -116,9 +120,10 @@ impl Key<'_> {
             let length = usize::try_from(u64::from_be_bytes(*length)).map_err(|_| other())?;
             let (value, tail) = tail.split_at_checked(length).ok_or_else(other)?;
             let value = match &column.column.kind {
-                crate::column_type::Kind::Bit(_) => {
+                Kind::Bit(_) => {
                     Value::UInt(value.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
                 }
+                kind if is_date(kind) => date_of(value).ok_or_else(other)?,
                 _ => Value::Bytes(value.to_vec()),
             };
             parameters.push(value.clone());
@@ -131,12 +136,31 @@ impl Key<'_> {
     }
 }
 
-/// A value of a key as the server reads it.
-fn text_form(value: &Value) -> Vec<u8> {
+/// Dates travel as what they are: those that are none (`0000-00-00`) have no text form that a strict server reads.
+fn is_date(kind: &Kind) -> bool {
+    matches!(kind, Kind::Date | Kind::Datetime(_) | Kind::Timestamp(_))
+}
+
+/// A value of a key for a cursor.
+fn bytes_of(value: &Value) -> Vec<u8> {
     match value {
         Value::Bytes(bytes) => bytes.clone(),
+        Value::Date(year, month, day, hour, minute, second, micros) => {
+            let mut bytes = year.to_be_bytes().to_vec();
+            bytes.extend_from_slice(&[*month, *day, *hour, *minute, *second]);
+            bytes.extend_from_slice(&micros.to_be_bytes());
+            bytes
+        }
         other => other.as_sql(false).trim_matches('\'').as_bytes().to_vec(),
     }
+}
+
+fn date_of(bytes: &[u8]) -> Option<Value> {
+    let (year, rest) = bytes.split_first_chunk::<2>()?;
+    let (clock, micros) = rest.split_first_chunk::<5>()?;
+    let [month, day, hour, minute, second] = *clock;
+    let micros = u32::from_be_bytes(micros.try_into().ok()?);
+    Some(Value::Date(u16::from_be_bytes(*year), month, day, hour, minute, second, micros))
 }
 
 /// The rows behind the cursor.

@@ -101,7 +101,8 @@ pub(crate) async fn begin(conn: &mut mysql_async::Conn, config: &Config) -> Resu
     };
     let digits = version.trim_start_matches("5.5.5-");
     let digits = &digits[..digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len())];
-    let (user, host) = text(4).rsplit_once('@').map(|(u, h)| (u.to_owned(), h.to_owned())).unwrap_or_default();
+    let (user, host) =
+        text(4).rsplit_once('@').map(|(u, h)| (u.to_owned(), h.to_owned())).unwrap_or_default();
     let server = Server {
         product,
         version: digits.to_owned(),

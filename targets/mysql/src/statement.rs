@@ -17,7 +17,8 @@ use hydrant_contract::{Deletes, Part, SoftMark};
 
 const STAGE: &str = "hydrant_stage";
 /// How `LOAD DATA` is told to read what [`crate::rows::Rows::put_line`] writes.
-const LINES: &str = r"CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n'";
+const LINES: &str =
+    r"CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n'";
 
 /// Where the rows that come are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +40,12 @@ pub(crate) fn part_number(part: Part) -> u8 {
 
 /// Makes the temporary table, in place of one that an earlier call has left.
 pub(crate) fn create_stage(plan: &Plan, database: &str) -> String {
-    let columns: String =
-        plan.columns.iter().enumerate().map(|(i, c)| format!(", c{i} {} NULL", c.column.declared())).collect();
+    let columns: String = plan
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(i, c)| format!(", c{i} {} NULL", c.column.declared()))
+        .collect();
     let stage = name::qualified(database, STAGE);
     format!(
         "DROP TEMPORARY TABLE IF EXISTS {stage}; CREATE TEMPORARY TABLE {stage} \
@@ -113,7 +118,9 @@ impl Source {
                     format!(", c{at} {of_type} PATH '$[{}]' ERROR ON ERROR", i + 1)
                 };
                 let columns: String = columns.iter().enumerate().map(of).collect();
-                format!("JSON_TABLE(?, '$[*]' COLUMNS (n INT UNSIGNED PATH '$[0]' ERROR ON ERROR{columns})) AS s")
+                format!(
+                    "JSON_TABLE(?, '$[*]' COLUMNS (n INT UNSIGNED PATH '$[0]' ERROR ON ERROR{columns})) AS s"
+                )
             }
         }
     }
@@ -140,8 +147,9 @@ impl Source {
 
     /// Whether two rows have the same key, in the words of the key's index.
     fn same_key(self, plan: &Plan) -> String {
-        let terms =
-            plan.key_columns().map(|(at, column)| format!("t.{} = {}", column.quoted(), self.comparable(plan, at)));
+        let terms = plan
+            .key_columns()
+            .map(|(at, column)| format!("t.{} = {}", column.quoted(), self.comparable(plan, at)));
         terms.collect::<Vec<_>>().join(" AND ")
     }
 }
@@ -192,7 +200,9 @@ fn document_type(column: &ColumnPlan) -> String {
 /// Locks the staged rows that are there in the order of their keys, and counts them: deletes, and others.
 pub(crate) fn lock_stage(plan: &Plan, database: &str) -> String {
     let joined = Source::Stage.joined(plan, database, &[]);
-    format!("SELECT CAST(COALESCE(SUM(s.p = 0), 0) AS SIGNED), CAST(COALESCE(SUM(s.p <> 0), 0) AS SIGNED) FROM {joined} FOR UPDATE")
+    format!(
+        "SELECT CAST(COALESCE(SUM(s.p = 0), 0) AS SIGNED), CAST(COALESCE(SUM(s.p <> 0), 0) AS SIGNED) FROM {joined} FOR UPDATE"
+    )
 }
 
 /// Finds the numbers of those rows of a document of keys that are there, and locks them as asked.
@@ -201,7 +211,13 @@ pub(crate) fn find(plan: &Plan, database: &str, for_update: &str) -> String {
 }
 
 /// Deletes, marks or nulls the rows of keys; `None` if there is nothing to do.
-pub(crate) fn delete(plan: &Plan, database: &str, source: Source, deletes: &Deletes, as_of: &str) -> Option<String> {
+pub(crate) fn delete(
+    plan: &Plan,
+    database: &str,
+    source: Source,
+    deletes: &Deletes,
+    as_of: &str,
+) -> Option<String> {
     let joined = source.joined(plan, database, &plan.key);
     let only = if source == Source::Stage { " WHERE s.p = 0" } else { "" };
     let set = match deletes {
@@ -215,7 +231,8 @@ pub(crate) fn delete(plan: &Plan, database: &str, source: Source, deletes: &Dele
             }
         }
         Deletes::NullOut => {
-            let columns: Vec<_> = plan.value_columns().map(|(_, c)| format!("t.{} = NULL", c.quoted())).collect();
+            let columns: Vec<_> =
+                plan.value_columns().map(|(_, c)| format!("t.{} = NULL", c.quoted())).collect();
             if columns.is_empty() {
                 return None;
             }
@@ -231,9 +248,8 @@ pub(crate) fn update(plan: &Plan, database: &str, source: Source) -> Option<Stri
     let soft = unmarked(plan).map(|(column, value)| format!("t.{column} = {value}"));
     let set: Vec<_> = set.chain(soft).collect();
     let only = if source == Source::Stage { " WHERE s.p <> 0" } else { "" };
-    (!set.is_empty()).then(|| {
-        format!("UPDATE {} SET {}{only}", source.joined(plan, database, &all(plan)), set.join(", "))
-    })
+    (!set.is_empty())
+        .then(|| format!("UPDATE {} SET {}{only}", source.joined(plan, database, &all(plan)), set.join(", ")))
 }
 
 /// Inserts the staged rows; if some of them may be there, those that are not.
@@ -331,4 +347,116 @@ fn unmarked(plan: &Plan) -> impl Iterator<Item = (&str, &'static str)> {
         };
         (column.as_str(), value)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        catalog::{Table, TableColumn, UniqueIndex},
+        session::{Product, Server},
+    };
+    use hydrant_contract::{Column, Documents, Integer, Mode, Shape, TableName, TableSpec, ValueType};
+
+    /// A key of text, bits, bytes, and a mark.
+    fn plan() -> Plan {
+        let column = |name: &str, shown: &str, kind, not_null| TableColumn {
+            name: name.into(),
+            shown: shown.into(),
+            charset: matches!(kind, Kind::Varchar { .. }).then(|| "utf8mb4".into()),
+            collation: matches!(kind, Kind::Varchar { .. }).then(|| "utf8mb4_0900_bin".into()),
+            kind,
+            not_null,
+            has_default: !not_null,
+            generated: false,
+            rights: Vec::new(),
+        };
+        let table = Table {
+            database: "d".into(),
+            name: "t".into(),
+            quoted: "`d`.`t`".into(),
+            relation: "BASE TABLE".into(),
+            engine: Some("InnoDB".into()),
+            columns: vec![
+                column("k", "varchar(9)", Kind::Varchar { characters: 9, charset: Charset::Utf8mb4 }, true),
+                column("f", "bit(3)", Kind::Bit(3), false),
+                column("b", "varbinary(9)", Kind::Varbinary(9), false),
+                column("gone", "tinyint(1)", Kind::Int { bits: 8, unsigned: false }, true),
+            ],
+            indexes: vec![UniqueIndex {
+                name: "PRIMARY".into(),
+                columns: vec![Some("k".into())],
+                descending: vec![false],
+                whole: true,
+            }],
+        };
+        let columns =
+            [("k", ValueType::Text), ("f", ValueType::Integer(Integer::I8)), ("b", ValueType::Bytes)];
+        let columns = columns.map(|(name, value)| Column { name: name.into(), value }).to_vec();
+        let spec = TableSpec {
+            table: TableName { schema: None, name: "t".into() },
+            shape: Shape::new(columns, vec!["k".into()]).expect("a shape"),
+            mode: Mode::Mirror,
+            deletes: Deletes::Soft { column: "gone".into(), mark: SoftMark::Flag },
+            documents: Documents::default(),
+        };
+        let server = Server {
+            product: Product::MySql,
+            version: "9.7.4".into(),
+            packet_bytes_max: 1 << 26,
+            local_infile: true,
+            folds_tables: false,
+            account: "'a'@'%'".into(),
+            innodb_page_bytes: 16384,
+        };
+        Plan::new(&spec, table, &server).expect("a plan")
+    }
+
+    #[test]
+    fn the_temporary_table_has_the_table_s_own_types_and_a_key() {
+        let sql = create_stage(&plan(), "d");
+        for wanted in [
+            "n INT UNSIGNED NOT NULL PRIMARY KEY",
+            "c0 varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NULL",
+            "c1 bit(3) NULL",
+        ] {
+            assert!(sql.contains(wanted), "{wanted} in {sql}");
+        }
+    }
+
+    #[test]
+    fn what_no_text_can_carry_is_loaded_through_variables() {
+        let sql = load_straight(&plan());
+        let wanted = "(`k`, @hydrant_1, @hydrant_2) SET `f` = CAST(@hydrant_1 AS UNSIGNED), `b` = UNHEX(@hydrant_2), `gone` = FALSE";
+        assert!(sql.ends_with(wanted), "{sql}");
+    }
+
+    #[test]
+    fn an_update_goes_from_the_rows_that_come_to_the_index_of_the_key() {
+        let staged = update(&plan(), "d", Source::Stage).expect("columns to update");
+        assert_eq!(
+            staged,
+            "UPDATE `d`.`hydrant_stage` AS s STRAIGHT_JOIN `d`.`t` AS t FORCE INDEX (`PRIMARY`) ON t.`k` = s.c0 \
+             SET t.`f` = s.c1, t.`b` = s.c2, t.`gone` = FALSE WHERE s.p <> 0"
+        );
+        let document = update(&plan(), "d", Source::Document).expect("columns to update");
+        for wanted in [
+            "c0 VARCHAR(9) CHARACTER SET utf8mb4 PATH '$[1]' ERROR ON ERROR",
+            "ON t.`k` = s.c0 COLLATE utf8mb4_0900_bin",
+            "t.`f` = CAST(s.c1 AS UNSIGNED), t.`b` = UNHEX(s.c2)",
+        ] {
+            assert!(document.contains(wanted), "{wanted} in {document}");
+        }
+    }
+
+    #[test]
+    fn values_are_compared_as_what_their_column_is() {
+        let typed = |kind| typed(&kind, Some("latin1_bin"), "s.c0");
+        assert_eq!(typed(Kind::Int { bits: 8, unsigned: true }), "CAST(s.c0 AS UNSIGNED)");
+        let decimal = Kind::Decimal { precision: 9, scale: 2, unsigned: false };
+        assert_eq!(typed(decimal), "CAST(s.c0 AS DECIMAL(9, 2))");
+        let text = Kind::Varchar { characters: 9, charset: Charset::Latin1 };
+        assert_eq!(typed(text), "s.c0 COLLATE latin1_bin");
+        assert_eq!(typed(Kind::Varbinary(9)), "s.c0");
+    }
 }

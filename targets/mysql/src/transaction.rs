@@ -29,24 +29,36 @@ pub(crate) struct Session<'c> {
     doing: String,
     in_transaction: bool,
     has_stage: bool,
+    /// How long the server was silent, if that is why the connection was given up.
+    silent: Option<Duration>,
 }
 
 impl<'c> Session<'c> {
     /// A session for the purpose that messages shall name.
     pub(crate) async fn open(connector: &'c Connector, doing: String) -> Result<Self> {
         let connection = connector.connection().await?;
-        Ok(Self { connection, connector, doing, in_transaction: false, has_stage: false })
+        Ok(Self { connection, connector, doing, in_transaction: false, has_stage: false, silent: None })
     }
 
     /// Begins the transaction. A commit is as durable as the server is configured to make it.
     pub(crate) async fn begin(&mut self) -> Answered<()> {
-        timed(Some(Timeouts::trifle()), self.connection.conn.query_drop("START TRANSACTION")).await?;
+        let begun =
+            timed(Some(Timeouts::trifle()), self.connection.conn.query_drop("START TRANSACTION")).await;
+        self.heard(begun)?;
         self.in_transaction = true;
         Ok(())
     }
 
     /// Commits or rolls back, as the outcome of the work says.
     pub(crate) async fn finish<T>(mut self, outcome: Result<T>) -> Result<T> {
+        if let (Some(limit), Err(error)) = (self.silent, &outcome) {
+            if error.kind() == ErrorKind::Unreachable && self.connector.end(self.connection.conn.id()).await {
+                let message =
+                    format!("not done within {} s; the session was ended and rolled back", limit.as_secs());
+                return Err(self.fail(ErrorKind::Busy, message));
+            }
+            return outcome;
+        }
         if self.in_transaction {
             // A commit may wait for a replica, which the server sets no limit to.
             let (end, limit) = match outcome {
@@ -119,27 +131,31 @@ impl<'c> Session<'c> {
     /// Runs statements that return nothing, in one round trip; what the last of them did.
     pub(crate) async fn run(&mut self, sql: &str) -> Answered<Done> {
         let limit = self.connector.timeouts().answer();
-        timed(limit, self.connection.conn.query_drop(sql)).await?;
+        let answer = timed(limit, self.connection.conn.query_drop(sql)).await;
+        self.heard(answer)?;
         Ok(self.done())
     }
 
     /// Runs a statement with parameters that returns nothing.
     pub(crate) async fn execute(&mut self, sql: &str, parameters: Vec<Value>) -> Answered<Done> {
         let limit = self.connector.timeouts().answer();
-        timed(limit, self.connection.conn.exec_drop(sql, positional(parameters))).await?;
+        let answer = timed(limit, self.connection.conn.exec_drop(sql, positional(parameters))).await;
+        self.heard(answer)?;
         Ok(self.done())
     }
 
     /// Runs a query. Its values come in the types of its columns.
     pub(crate) async fn query(&mut self, sql: &str, parameters: Vec<Value>) -> Answered<Vec<Row>> {
         let limit = self.connector.timeouts().answer();
-        timed(limit, self.connection.conn.exec(sql, positional(parameters))).await
+        let answer = timed(limit, self.connection.conn.exec(sql, positional(parameters))).await;
+        self.heard(answer)
     }
 
     /// Runs a query that cannot be prepared. Its values come as texts.
     pub(crate) async fn query_text(&mut self, sql: &str) -> Answered<Vec<Row>> {
         let limit = self.connector.timeouts().answer();
-        timed(limit, self.connection.conn.query(sql)).await
+        let answer = timed(limit, self.connection.conn.query(sql)).await;
+        self.heard(answer)
     }
 
     /// Runs a `LOAD DATA LOCAL INFILE` whose file is this stream.
@@ -154,10 +170,20 @@ impl<'c> Session<'c> {
         let loaded = timed(limit, self.connection.conn.query_drop(sql)).await;
         if loaded.is_err() {
             // The server may have refused before it asked for the file: let go of it, so that its writer ends.
-            self.connection.conn.set_infile_handler(async { Err(mysql_async::DriverError::ConnectionClosed.into()) });
+            self.connection
+                .conn
+                .set_infile_handler(async { Err(mysql_async::DriverError::ConnectionClosed.into()) });
         }
-        loaded?;
+        self.heard(loaded)?;
         Ok(self.done())
+    }
+
+    /// Notes that nothing was heard of the server. Nothing more is asked over this connection then.
+    fn heard<T>(&mut self, answer: Answered<T>) -> Answered<T> {
+        if let Err(Failure::Silent(limit)) = &answer {
+            self.silent = Some(*limit);
+        }
+        answer
     }
 
     fn done(&self) -> Done {

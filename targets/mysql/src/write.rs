@@ -60,10 +60,20 @@ pub(crate) fn refusal(session: &Session<'_>, failure: Failure) -> Result<Refusal
 pub(crate) struct Prepared {
     pub(crate) plan: Plan,
     pub(crate) rows: Rows,
-    /// Rows that wait in the temporary table, if they do, and those that the type rules refused on the way there.
-    stage: Option<Vec<Reject>>,
+    /// What waits in the temporary table, if anything does.
+    stage: Option<Stage>,
     /// Whether the inserts shall go straight into the table.
     straight: bool,
+}
+
+/// The temporary table of a batch.
+#[derive(Default)]
+struct Stage {
+    deletes: u64,
+    /// Updates and inserts.
+    rows: u64,
+    /// Rows that the type rules refused on the way there.
+    rejects: Vec<Reject>,
 }
 
 /// Finds the table, and fills the temporary table if rows have to go through it: while nothing is locked yet.
@@ -71,8 +81,7 @@ pub(crate) async fn prepare(session: &mut Session<'_>, batch: &Batch, believes: 
     let plan = plan(session, &batch.spec).await?;
     let rows = Rows::new(&plan, batch);
     let may_load = session.may_load();
-    let straight =
-        may_load && believes && batch.inserts.num_rows() > 0 && batch.spec.mode != Mode::Update;
+    let straight = may_load && believes && batch.inserts.num_rows() > 0 && batch.spec.mode != Mode::Update;
     let parts = through_stage(straight);
     let staged: usize = parts.iter().map(|part| rows.count(*part)).sum();
     let stage = match staged > 0 && may_load && session.connector().may_stage() {
@@ -96,7 +105,7 @@ async fn fill_stage(
     plan: &Plan,
     rows: &Rows,
     parts: &[Part],
-) -> Result<Option<Vec<Reject>>> {
+) -> Result<Option<Stage>> {
     let database = session.database();
     if let Err(e) = session.run(&statement::create_stage(plan, database)).await {
         let kind = e.server().map(|e| classify::of_code(e.code, &e.state));
@@ -113,7 +122,11 @@ async fn fill_stage(
     session.note_stage();
     let places = in_key_order(session, rows, parts)?;
     match load::load(session, &statement::load_stage(plan, database), rows, places, true).await {
-        Ok(loaded) if loaded.is_whole() => Ok(Some(rejects(loaded))),
+        Ok(loaded) if loaded.is_whole() => {
+            let refused = loaded.bad.iter().filter(|((part, _), _)| *part == Part::Deletes).count();
+            let deletes = (rows.count(Part::Deletes) - refused) as u64;
+            Ok(Some(Stage { deletes, rows: loaded.sent - deletes, rejects: rejects(loaded) }))
+        }
         Ok(_) => Ok(None),
         Err(e) => refusal(session, e).map(|_| None),
     }
@@ -145,7 +158,8 @@ pub(crate) async fn plan(session: &mut Session<'_>, spec: &TableSpec) -> Result<
 }
 
 fn missing(session: &Session<'_>, spec: &TableSpec) -> TargetError {
-    session.fail(ErrorKind::Missing, format!("there is no table {}, or the account may not see it", spec.table))
+    session
+        .fail(ErrorKind::Missing, format!("there is no table {}, or the account may not see it", spec.table))
 }
 
 /// Writes the rows of a batch that is not empty, in the transaction.
@@ -187,11 +201,13 @@ async fn fast(
     let through = parts.iter().any(|part| rows.count(*part) > 0);
     let mut rejects_all = Vec::new();
     match &prepared.stage {
-        Some(refused) => {
-            rejects_all.extend_from_slice(refused);
-            match staged(session, plan, batch).await {
+        Some(stage) => {
+            rejects_all.extend_from_slice(&stage.rejects);
+            match staged(session, plan, batch, stage).await {
                 Ok(true) => {}
-                Ok(false) => return Err(session.fail(ErrorKind::Conflict, "rows came or went at this moment")),
+                Ok(false) => {
+                    return Err(session.fail(ErrorKind::Conflict, "rows came or went at this moment"));
+                }
                 Err(e) => return Ok(Err(refusal(session, e)?.code)),
             }
         }
@@ -241,35 +257,44 @@ async fn straight(
 }
 
 /// Deletes, updates and inserts the rows in the temporary table. Returns whether as many rows were written as had to be.
-async fn staged(session: &mut Session<'_>, plan: &Plan, batch: &Batch) -> Answered<bool> {
+async fn staged(session: &mut Session<'_>, plan: &Plan, batch: &Batch, stage: &Stage) -> Answered<bool> {
     let (mode, database) = (batch.spec.mode, session.database());
-    let (mut there_to_delete, mut there) = (0, 0);
-    // In the mode that leaves rows that are there as they are, there is nothing to lock and nothing to count.
-    if mode != Mode::Insert {
-        let locked = session.query(&statement::lock_stage(plan, database), Vec::new()).await?;
-        (there_to_delete, there) = (count(&locked, 0), count(&locked, 1));
-    }
-    if there_to_delete > 0 && matches!(mode, Mode::Mirror | Mode::Upsert) {
-        let as_of = own::timestamp(batch.as_of);
-        let delete = statement::delete(plan, database, Source::Stage, &batch.spec.deletes, &as_of);
-        if let Some(delete) = delete
-            && session.run(&delete).await?.rows != there_to_delete
-        {
-            return Ok(false);
+    if mode == Mode::Insert {
+        // Rows that are there stay as they are, so there is nothing to lock and nothing to count.
+        if stage.rows > 0 {
+            session.run(&statement::insert_staged(plan, database, true)).await?;
         }
+        return Ok(true);
     }
+    let as_of = own::timestamp(batch.as_of);
+    let delete = statement::delete(plan, database, Source::Stage, &batch.spec.deletes, &as_of);
+    let delete = delete.filter(|_| stage.deletes > 0 && mode != Mode::Update);
     let update = statement::update(plan, database, Source::Stage);
-    if let Some(update) = update.filter(|_| there > 0)
-        && session.run(&update).await?.rows != there
-    {
-        return Ok(false);
+    let there = match (&delete, &update) {
+        // One statement locks in the order of the keys by itself, and says how many rows it found.
+        (None, Some(update)) if stage.rows > 0 => session.run(update).await?.rows,
+        // Two would go through the keys twice.
+        _ => {
+            let locked = session.query(&statement::lock_stage(plan, database), Vec::new()).await?;
+            let (there_to_delete, there) = (count(&locked, 0), count(&locked, 1));
+            if let Some(delete) = delete.filter(|_| there_to_delete > 0)
+                && session.run(&delete).await?.rows != there_to_delete
+            {
+                return Ok(false);
+            }
+            if let Some(update) = update.filter(|_| there > 0)
+                && session.run(&update).await?.rows != there
+            {
+                return Ok(false);
+            }
+            there
+        }
+    };
+    if mode == Mode::Update || stage.rows <= there {
+        return Ok(stage.rows >= there);
     }
-    let rows = batch.updates.num_rows() + batch.inserts.num_rows();
-    if mode != Mode::Update && (rows as u64) > there {
-        let some_are_there = there > 0 || mode == Mode::Insert;
-        session.run(&statement::insert_staged(plan, database, some_are_there)).await?;
-    }
-    Ok(true)
+    let inserted = session.run(&statement::insert_staged(plan, database, there > 0)).await?.rows;
+    Ok(there + inserted == stage.rows)
 }
 
 fn count(rows: &[Row], at: usize) -> u64 {

@@ -44,7 +44,8 @@ struct MysqlRig {
 impl MysqlRig {
     async fn start(server: &str, way: Way) -> Result<Box<dyn Rig>, String> {
         let setting = |name: String| {
-            std::env::var(&name).map_err(|_| format!("{name} is not set: run ./test, which starts the servers"))
+            std::env::var(&name)
+                .map_err(|_| format!("{name} is not set: run ./test, which starts the servers"))
         };
         let url = setting(format!("HYDRANT_TEST_{server}"))?;
         let client = setting(format!("HYDRANT_TEST_{server}_CLIENT"))?;
@@ -113,7 +114,11 @@ impl MysqlRig {
 impl Drop for MysqlRig {
     fn drop(&mut self) {
         // Not `run`, which panics, perhaps for the second time.
-        let drop = format!("DROP USER IF EXISTS '{}'@'%'; DROP DATABASE {}", self.reader_name(), quoted(&self.database));
+        let drop = format!(
+            "DROP USER IF EXISTS '{}'@'%'; DROP DATABASE {}",
+            self.reader_name(),
+            quoted(&self.database)
+        );
         let _ = self.program().args(["--execute", &drop]).output();
     }
 }
@@ -162,7 +167,10 @@ fn literal(value: &Value) -> String {
 impl Rig for MysqlRig {
     fn target(&self) -> Arc<dyn Target> {
         let url = self.url_for(self.url.username(), self.url.password().unwrap_or_default());
-        Arc::new(MysqlTarget::new(Settings { url: url.into(), password: None }).expect("the URL of the server is right"))
+        Arc::new(
+            MysqlTarget::new(Settings { url: url.into(), password: None })
+                .expect("the URL of the server is right"),
+        )
     }
 
     fn lacks(&self) -> &'static [Need] {
@@ -261,7 +269,8 @@ impl Rig for MysqlRig {
         let from = format!("{} WHERE sync = {}", self.place(&table), Value::from(sync).literal());
         let rows = self.texts(&columns, &from);
         let text = |at: usize| rows.first()?[at].clone();
-        let as_of: DateTime<Utc> = format!("{}Z", text(1)?.replacen(' ', "T", 1)).parse().expect("an instant");
+        let as_of: DateTime<Utc> =
+            format!("{}Z", text(1)?.replacen(' ', "T", 1)).parse().expect("an instant");
         let freshness = Freshness { as_of, rows: text(2)?.parse().expect("a number") };
         Some((text(0)?.parse().expect("a number"), freshness))
     }

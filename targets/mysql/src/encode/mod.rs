@@ -30,13 +30,28 @@ pub(crate) type Refused = Cow<'static, str>;
 /// How the values of one column are written.
 #[derive(Clone, Debug)]
 pub(crate) enum Codec {
-    Bool { bits: bool },
+    Bool {
+        bits: bool,
+    },
     /// A whole number within a range.
-    Int { from: Number, range: (i128, i128), bits: bool },
-    Decimal { from: Number, fit: Fit, scale: u8, unsigned: bool },
+    Int {
+        from: Number,
+        range: (i128, i128),
+        bits: bool,
+    },
+    Decimal {
+        from: Number,
+        fit: Fit,
+        scale: u8,
+        unsigned: bool,
+    },
     /// Widened to 64 bits, whose shortest digits name it exactly.
-    Float32 { unsigned: bool },
-    Float64 { unsigned: bool },
+    Float32 {
+        unsigned: bool,
+    },
+    Float64 {
+        unsigned: bool,
+    },
     Text(TextRule),
     /// A label of an enum.
     Label(Vec<String>),
@@ -46,14 +61,27 @@ pub(crate) enum Codec {
     TextAsUuid,
     UuidAsText,
     UuidAsBytes,
-    Bytes { exactly: bool, max: u64 },
+    Bytes {
+        exactly: bool,
+        max: u64,
+    },
     Date,
-    Time { unit: Resolution, digits: u8 },
-    Timestamp { unit: Resolution, digits: u8, range: (i64, i64) },
+    Time {
+        unit: Resolution,
+        digits: u8,
+    },
+    Timestamp {
+        unit: Resolution,
+        digits: u8,
+        range: (i64, i64),
+    },
     /// Text that is JSON.
     JsonText(JsonRule),
     /// A nested value, rendered as JSON.
-    Json { value: ValueType, rule: JsonRule },
+    Json {
+        value: ValueType,
+        rule: JsonRule,
+    },
 }
 
 /// What a column makes of JSON.
@@ -80,7 +108,12 @@ pub(crate) enum Form {
 impl Codec {
     /// The codec for values of this type on the way to a column of this kind, if the kind [takes](Kind::takes) them. In
     /// some columns of the key, texts are equal that differ in spaces at the end alone.
-    pub(crate) fn new(value: &ValueType, kind: &Kind, product: Product, no_space_at_end: bool) -> Option<Self> {
+    pub(crate) fn new(
+        value: &ValueType,
+        kind: &Kind,
+        product: Product,
+        no_space_at_end: bool,
+    ) -> Option<Self> {
         if !kind.takes(value) {
             return None;
         }
@@ -88,7 +121,10 @@ impl Codec {
         let json = || JsonRule { floats: *kind == Kind::Json && product == Product::MySql, text: text() };
         Some(match (value, kind) {
             (ValueType::Boolean, kind) => Self::Bool { bits: matches!(kind, Kind::Bit(_)) },
-            (ValueType::Integer(_) | ValueType::Decimal { .. }, Kind::Decimal { precision, scale, unsigned }) => {
+            (
+                ValueType::Integer(_) | ValueType::Decimal { .. },
+                Kind::Decimal { precision, scale, unsigned },
+            ) => {
                 let fit = Fit::new(value, *precision, *scale);
                 Self::Decimal { from: Number::of(value)?, fit, scale: *scale, unsigned: *unsigned }
             }
@@ -106,7 +142,9 @@ impl Codec {
             (ValueType::Text, Kind::Json) | (ValueType::Json, _) => Self::JsonText(json()),
             (ValueType::Text, _) => Self::Text(text()?),
             (ValueType::Bytes, Kind::Binary(max)) => Self::Bytes { exactly: true, max: *max },
-            (ValueType::Bytes, Kind::Varbinary(max) | Kind::Blob(max)) => Self::Bytes { exactly: false, max: *max },
+            (ValueType::Bytes, Kind::Varbinary(max) | Kind::Blob(max)) => {
+                Self::Bytes { exactly: false, max: *max }
+            }
             (ValueType::Date, _) => Self::Date,
             (ValueType::Time(unit), Kind::Time(digits)) => Self::Time { unit: *unit, digits: *digits },
             (ValueType::Timestamp(unit) | ValueType::Instant(unit), Kind::Datetime(digits)) => {
@@ -138,7 +176,9 @@ impl Codec {
             | Self::Date
             | Self::Time { .. }
             | Self::Timestamp { .. } => Form::Plain,
-            Self::Text(_) | Self::Label(_) | Self::Labels(_) | Self::JsonText(_) | Self::Json { .. } => Form::Text,
+            Self::Text(_) | Self::Label(_) | Self::Labels(_) | Self::JsonText(_) | Self::Json { .. } => {
+                Form::Text
+            }
             Self::Bytes { .. } | Self::UuidAsBytes => Form::Bytes,
         }
     }
@@ -262,7 +302,8 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_checked_against_the_column() {
-        let int = |v: i64, kind: Kind| written(ValueType::Integer(Integer::I64), kind, &Int64Array::from(vec![v]));
+        let int =
+            |v: i64, kind: Kind| written(ValueType::Integer(Integer::I64), kind, &Int64Array::from(vec![v]));
         let small = Kind::Int { bits: 16, unsigned: false };
         assert_eq!(int(-32768, small.clone()), Ok("-32768".into()));
         assert!(int(32768, small).is_err());
@@ -276,8 +317,10 @@ mod tests {
 
     #[test]
     fn floats_are_written_so_that_they_are_read_back() {
-        let narrow = |v| written(ValueType::Float32, Kind::Float { unsigned: false }, &Float32Array::from(vec![v]));
-        let wide = |v| written(ValueType::Float64, Kind::Double { unsigned: false }, &Float64Array::from(vec![v]));
+        let narrow =
+            |v| written(ValueType::Float32, Kind::Float { unsigned: false }, &Float32Array::from(vec![v]));
+        let wide =
+            |v| written(ValueType::Float64, Kind::Double { unsigned: false }, &Float64Array::from(vec![v]));
         for v in [0.1_f32, f32::MAX, f32::MIN_POSITIVE, -0.0, 16_777_217.0] {
             let text = narrow(v).expect("a number");
             #[allow(clippy::cast_possible_truncation)]
@@ -313,7 +356,8 @@ mod tests {
 
     #[test]
     fn decimals_lose_no_digit() {
-        let array = |v: i128| Decimal128Array::from(vec![v]).with_precision_and_scale(38, 4).expect("a decimal");
+        let array =
+            |v: i128| Decimal128Array::from(vec![v]).with_precision_and_scale(38, 4).expect("a decimal");
         let value = ValueType::Decimal { precision: 38, scale: 4 };
         let kind = |precision, scale| Kind::Decimal { precision, scale, unsigned: false };
         let put = |v, kind| written(value.clone(), kind, &array(v));

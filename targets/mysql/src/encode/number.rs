@@ -22,7 +22,10 @@ pub(crate) enum Number {
 pub(crate) enum Fit {
     /// The types say that all values fit.
     Always,
-    Limit { precision: u8, scale: u8 },
+    Limit {
+        precision: u8,
+        scale: u8,
+    },
 }
 
 impl Fit {
@@ -113,19 +116,27 @@ impl Number {
             None => (false, &buffer[..]),
         };
         let digits = if digits == b"0" { &[] } else { digits };
-        let (behind, more_zeros) =
-            (usize::from(self.scale().max(0).unsigned_abs()), usize::from(self.scale().min(0).unsigned_abs()));
+        let (behind, more_zeros) = (
+            usize::from(self.scale().max(0).unsigned_abs()),
+            usize::from(self.scale().min(0).unsigned_abs()),
+        );
         let (whole, fraction) = digits.split_at(digits.len().saturating_sub(behind));
         // Zeros between the point and the first digit.
         let gap = behind - fraction.len();
         let significant = fraction.iter().rposition(|d| *d != b'0').map_or(0, |last| gap + last + 1);
         if let Fit::Limit { precision, scale } = fit {
             if significant > usize::from(*scale) {
-                return Err(format!("the number has more than the {scale} digits after the point that the column keeps").into());
+                return Err(format!(
+                    "the number has more than the {scale} digits after the point that the column keeps"
+                )
+                .into());
             }
             let room = usize::from(precision - scale);
             if !whole.is_empty() && whole.len() + more_zeros > room {
-                return Err(format!("the number has more than the {room} digits before the point that the column keeps").into());
+                return Err(format!(
+                    "the number has more than the {room} digits before the point that the column keeps"
+                )
+                .into());
             }
         }
         if unsigned && negative {
@@ -158,17 +169,32 @@ fn put_integer(value: i128, out: &mut Vec<u8>) {
     };
 }
 
-/// A number in plain digits in units of this scale, if it is one without a rest.
+/// A number in units of this scale, if it is one without a rest. It may have an exponent, as numbers in JSON do.
 pub(crate) fn parse_units(text: &str, scale: u32) -> Option<i256> {
-    let (sign, number) = text.strip_prefix('-').map_or(("", text), |number| ("-", number));
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => {
+            (mantissa, exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?)
+        }
+        None => (text, 0_i64),
+    };
+    let (sign, number) = mantissa.strip_prefix('-').map_or(("", mantissa), |number| ("-", number));
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let fraction = fraction.trim_end_matches('0');
-    let scale = usize::try_from(scale).ok()?;
-    let all_digits = whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit());
-    if !all_digits || (whole.is_empty() && fraction.is_empty()) || fraction.len() > scale {
+    let digits = format!("{whole}{fraction}");
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    i256::from_string(&format!("{sign}{whole}{fraction:0<scale$}"))
+    // The power of ten of the last digit, in units.
+    let power = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(scale.into())?;
+    let digits = digits.trim_start_matches('0');
+    if digits.is_empty() {
+        return Some(i256::ZERO);
+    }
+    let shifted = match usize::try_from(power.unsigned_abs()).ok()? {
+        // No number that fits has as many digits.
+        zeros if power >= 0 => (zeros < 100).then(|| format!("{digits}{}", "0".repeat(zeros)))?,
+        cut => digits.strip_suffix("0".repeat(cut.min(1000)).as_str())?.to_owned(),
+    };
+    i256::from_string(&format!("{sign}{shifted}"))
 }
 
 /// Whether every number in a JSON text is a 64-bit integer, or named by the shortest digits of a 64-bit float: MySQL's JSON
@@ -187,7 +213,8 @@ pub(super) fn json_survives(text: &str) -> bool {
             }
             b'-' | b'0'..=b'9' => {
                 let is_of = |b: &u8| matches!(b, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
-                let end = bytes[at..].iter().position(|b| !is_of(b)).map_or(bytes.len(), |length| at + length);
+                let end =
+                    bytes[at..].iter().position(|b| !is_of(b)).map_or(bytes.len(), |length| at + length);
                 if !number_survives(&text[at..end]) {
                     return false;
                 }
@@ -232,7 +259,12 @@ mod tests {
         assert_eq!(parse_units("1.505", 2), None);
         assert_eq!(parse_units("7", 0), Some(i256::from_i128(7)));
         assert_eq!(parse_units(".5", 1), Some(i256::from_i128(5)));
-        for bad in ["", "-", ".", "1e5", "x", "1.2.3"] {
+        assert_eq!(parse_units("1.5e3", 1), Some(i256::from_i128(15_000)));
+        assert_eq!(parse_units("1e20", 0), Some(i256::from_i128(100_000_000_000_000_000_000)));
+        assert_eq!(parse_units("1500e-2", 0), Some(i256::from_i128(15)));
+        assert_eq!(parse_units("15e-1", 0), None);
+        assert_eq!(parse_units("0.000", 0), Some(i256::ZERO));
+        for bad in ["", "-", ".", "1e", "e5", "1e999999999999", "x", "1.2.3"] {
             assert_eq!(parse_units(bad, 5), None, "{bad}");
         }
     }
@@ -240,8 +272,17 @@ mod tests {
     #[test]
     fn numbers_in_json_that_a_float_would_change_are_found() {
         for good in [
-            "0", "-1.5", "9007199254740993", "18446744073709551615", "1e308", "0.1", "1.50", "1E+2", "-0.0",
-            r#"{"a\"1.00000000000000000001":[1,2.5e-3]}"#, "179769313486231570000e289",
+            "0",
+            "-1.5",
+            "9007199254740993",
+            "18446744073709551615",
+            "1e308",
+            "0.1",
+            "1.50",
+            "1E+2",
+            "-0.0",
+            r#"{"a\"1.00000000000000000001":[1,2.5e-3]}"#,
+            "179769313486231570000e288",
         ] {
             assert!(json_survives(good), "{good}");
         }

@@ -27,9 +27,12 @@ impl TextRule {
     pub(super) fn new(kind: &Kind, equal_without_spaces: bool) -> Option<Self> {
         let spaces = if equal_without_spaces { Spaces::Equal } else { Spaces::Kept };
         Some(match kind {
-            Kind::Char { characters, charset } => {
-                Self { characters: Some(*characters), bytes: None, charset: *charset, space_at_end: Spaces::Cut }
-            }
+            Kind::Char { characters, charset } => Self {
+                characters: Some(*characters),
+                bytes: None,
+                charset: *charset,
+                space_at_end: Spaces::Cut,
+            },
             Kind::Varchar { characters, charset } => {
                 Self { characters: Some(*characters), bytes: None, charset: *charset, space_at_end: spaces }
             }
@@ -64,7 +67,9 @@ impl TextRule {
         }
         if !self.charset.holds(text) {
             let name = self.charset.name();
-            return Err(format!("the text has a character that the column's character set {name} has not").into());
+            return Err(
+                format!("the text has a character that the column's character set {name} has not").into()
+            );
         }
         Ok(())
     }

@@ -151,7 +151,9 @@ mod tests {
     #[test]
     fn the_edges_of_the_calendar() {
         assert_eq!((date(DAYS.0), date(DAYS.1)), ("0001-01-01".into(), "9999-12-31".into()));
-        assert!(put_date(DAYS.0 - 1, &mut Vec::new()).is_err() && put_date(i32::MAX, &mut Vec::new()).is_err());
+        assert!(
+            put_date(DAYS.0 - 1, &mut Vec::new()).is_err() && put_date(i32::MAX, &mut Vec::new()).is_err()
+        );
         assert_eq!(timestamp(MICROS.0, 0), Ok("0001-01-01 00:00:00".into()));
         assert_eq!(timestamp(MICROS.1, 6), Ok("9999-12-31 23:59:59.999999".into()));
         assert!(timestamp(MICROS.1, 3).is_err() && timestamp(MICROS.1 + 1, 6).is_err());
@@ -166,7 +168,9 @@ mod tests {
         };
         assert_eq!(time(1_000, Resolution::Nano, 6), Ok("00:00:00.000001".into()));
         assert!(time(1_001, Resolution::Nano, 6).is_err() && time(1_001, Resolution::Micro, 3).is_err());
-        assert!(time(MICROS_PER_DAY, Resolution::Micro, 6).is_err() && time(-1, Resolution::Micro, 6).is_err());
+        assert!(
+            time(MICROS_PER_DAY, Resolution::Micro, 6).is_err() && time(-1, Resolution::Micro, 6).is_err()
+        );
         assert_eq!(time(MICROS_PER_DAY - 1_000_000, Resolution::Micro, 0), Ok("23:59:59".into()));
     }
 

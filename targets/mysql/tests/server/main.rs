@@ -15,8 +15,8 @@ use arrow::{
 use chrono::Utc;
 use hydrant_conformance::{Held, program};
 use hydrant_contract::{
-    Applied, Batch, Checkpoint, Column, Deletes, Documents, Inspection, Integer, Mismatch, Mode, Result, Shape,
-    TableName, TableSpec, Target, TargetError, ValueType,
+    Applied, Batch, Checkpoint, Column, Deletes, Documents, Inspection, Integer, Mismatch, Mode, Result,
+    Shape, TableName, TableSpec, Target, TargetError, ValueType,
 };
 use hydrant_target_mysql::{MysqlTarget, Settings};
 use std::{
@@ -40,7 +40,8 @@ pub(crate) fn servers() -> [Server; 2] {
     ["MYSQL", "MARIADB"].map(|name| {
         let setting = |suffix: &str| {
             let name = format!("HYDRANT_TEST_{name}{suffix}");
-            std::env::var(&name).unwrap_or_else(|_| panic!("{name} is not set: run ./test, which starts the servers"))
+            std::env::var(&name)
+                .unwrap_or_else(|_| panic!("{name} is not set: run ./test, which starts the servers"))
         };
         Server {
             maria: name == "MARIADB",
@@ -89,7 +90,7 @@ impl Server {
 
     /// Runs statements by the product's own program.
     pub(crate) fn sql(&self, sql: &str) -> String {
-        program::run(&mut self.program(), sql).trim_end().to_owned()
+        program::run(&mut self.program(), sql).trim_end_matches('\n').to_owned()
     }
 
     /// Holds what these statements lock, in a transaction, until the answer is dropped.
@@ -99,8 +100,13 @@ impl Server {
 
     /// A table that is gone with the answer.
     pub(crate) fn table(&self, stem: &str, columns: &str) -> Table<'_> {
+        self.table_with(stem, columns, "")
+    }
+
+    /// The same with options of the table.
+    pub(crate) fn table_with(&self, stem: &str, columns: &str, options: &str) -> Table<'_> {
         let name = fresh(stem);
-        self.sql(&format!("CREATE TABLE {name} ({columns})"));
+        self.sql(&format!("CREATE TABLE {name} ({columns}) {options}"));
         Table { server: self, name }
     }
 

@@ -1,6 +1,6 @@
 //! What tables do to rows: constraints, foreign keys, triggers, partitions.
 
-use crate::{apply, refusals, rows, servers, spec, spec_of, target, write, INT};
+use crate::{INT, apply, refusals, rows, servers, spec, spec_of, target, write};
 use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::record_batch::RecordBatch;
 use hydrant_contract::{Part, Target, ValueType};
@@ -33,9 +33,13 @@ async fn foreign_keys_refuse_single_rows() {
         let parent = server.table("parent", "name varchar(20) PRIMARY KEY");
         let table = server.table(
             "child",
-            &format!("id bigint PRIMARY KEY, name varchar(20), FOREIGN KEY (name) REFERENCES {} (name)", parent.name),
+            &format!(
+                "id bigint PRIMARY KEY, name varchar(20), FOREIGN KEY (name) REFERENCES {} (name)",
+                parent.name
+            ),
         );
-        let grandchild = server.table("grand", &format!("id bigint, FOREIGN KEY (id) REFERENCES {} (id)", table.name));
+        let grandchild =
+            server.table("grand", &format!("id bigint, FOREIGN KEY (id) REFERENCES {} (id)", table.name));
         server.sql(&format!("INSERT INTO {} VALUES ('x'), ('y')", parent.name));
         let (target, spec) = (server.target(), spec(&table.name));
         let inserts = [(1, Some("x")), (2, Some("none")), (3, Some("y")), (4, None)];
@@ -56,9 +60,15 @@ async fn deletes_that_cascade_take_the_application_s_rows_with_them_as_it_said()
         let table = server.table("casc", "id bigint PRIMARY KEY, name varchar(20)");
         let child = server.table(
             "casc_c",
-            &format!("id bigint PRIMARY KEY, p bigint, FOREIGN KEY (p) REFERENCES {} (id) ON DELETE CASCADE", table.name),
+            &format!(
+                "id bigint PRIMARY KEY, p bigint, FOREIGN KEY (p) REFERENCES {} (id) ON DELETE CASCADE",
+                table.name
+            ),
         );
-        server.sql(&format!("INSERT INTO {} VALUES (1, 'a'), (2, 'b'); INSERT INTO {} VALUES (10, 1), (20, 2)", table.name, child.name));
+        server.sql(&format!(
+            "INSERT INTO {} VALUES (1, 'a'), (2, 'b'); INSERT INTO {} VALUES (10, 1), (20, 2)",
+            table.name, child.name
+        ));
         apply(&server.target(), &spec(&table.name), &[1], &[], &[]).await.expect("deleted");
         assert_eq!(server.sql(&format!("SELECT id FROM {}", child.name)), "20");
         drop((child, table));
@@ -73,13 +83,20 @@ async fn rows_that_refer_to_one_another_are_written_whatever_their_order() {
         let spec = spec_of(&table.name, &[("id", INT), ("name", INT)]);
         // The first refers to the second, and a bad row forces the search.
         let (ids, parents) = (vec![1, 2, 5, 4], vec![Some(2), None, None, Some(77)]);
-        let arrays: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(ids)), Arc::new(Int64Array::from(parents))];
+        let arrays: Vec<ArrayRef> =
+            vec![Arc::new(Int64Array::from(ids)), Arc::new(Int64Array::from(parents))];
         let inserts = RecordBatch::try_new(spec.shape.schema(), arrays).expect("rows");
         for options in ["", "local-infile=never"] {
             server.sql(&format!("DELETE FROM {} ORDER BY id", table.name));
-            let applied =
-                write(&target(&server.url(options)), &spec, Some(inserts.clone()), None).await.expect("written");
-            assert_eq!(applied.rejects.iter().map(|r| r.row).collect::<Vec<_>>(), [3, 2], "{:?}", applied.rejects);
+            let applied = write(&target(&server.url(options)), &spec, Some(inserts.clone()), None)
+                .await
+                .expect("written");
+            assert_eq!(
+                applied.rejects.iter().map(|r| r.row).collect::<Vec<_>>(),
+                [3, 2],
+                "{:?}",
+                applied.rejects
+            );
             assert_eq!(server.sql(&format!("SELECT id FROM {} ORDER BY id", table.name)), "1\n2");
         }
     }
@@ -88,9 +105,10 @@ async fn rows_that_refer_to_one_another_are_written_whatever_their_order() {
 #[tokio::test]
 async fn a_partitioned_table_is_written_and_refuses_what_no_partition_takes() {
     for server in servers() {
-        let table = server.table(
+        let table = server.table_with(
             "parts",
-            "id bigint PRIMARY KEY, name varchar(20)) PARTITION BY RANGE (id) (PARTITION a VALUES LESS THAN (10), PARTITION b VALUES LESS THAN (20)",
+            "id bigint PRIMARY KEY, name varchar(20)",
+            "PARTITION BY RANGE (id) (PARTITION a VALUES LESS THAN (10), PARTITION b VALUES LESS THAN (20))",
         );
         for options in ["", "local-infile=never"] {
             server.sql(&format!("DELETE FROM {}", table.name));
@@ -109,18 +127,26 @@ async fn a_partitioned_table_is_written_and_refuses_what_no_partition_takes() {
 #[tokio::test]
 async fn a_unique_column_that_folds_case_refuses_the_second_of_two_and_lets_them_swap() {
     for server in servers() {
-        let table = server.table("fold", "id bigint PRIMARY KEY, name varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci UNIQUE");
+        let table = server.table(
+            "fold",
+            "id bigint PRIMARY KEY, name varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci UNIQUE",
+        );
         for options in ["", "local-infile=never"] {
             server.sql(&format!("DELETE FROM {}", table.name));
             let (target, spec) = (target(&server.url(options)), spec(&table.name));
             crate::fits(&target, &spec).await;
-            let applied = apply(&target, &spec, &[], &[(1, Some("a")), (2, Some("A")), (3, Some("c"))], &[]).await;
+            let applied =
+                apply(&target, &spec, &[], &[(1, Some("a")), (2, Some("A")), (3, Some("c"))], &[]).await;
             let applied = applied.expect("written");
-            assert_eq!(applied.rejects.iter().map(|r| (r.row, r.may_settle)).collect::<Vec<_>>(), [(1, true)]);
+            assert_eq!(
+                applied.rejects.iter().map(|r| (r.row, r.may_settle)).collect::<Vec<_>>(),
+                [(1, true)]
+            );
             assert!(applied.rejects[0].reason.contains("\"name\""), "{:?}", applied.rejects[0].reason);
             // A change of case alone is a change; and a swap is one across case.
             apply(&target, &spec, &[], &[], &[(1, Some("A"))]).await.expect("written");
-            let applied = apply(&target, &spec, &[], &[], &[(1, Some("C")), (3, Some("a"))]).await.expect("written");
+            let applied =
+                apply(&target, &spec, &[], &[], &[(1, Some("C")), (3, Some("a"))]).await.expect("written");
             assert_eq!(applied.rejects, []);
             assert_eq!(server.sql(&format!("SELECT id, name FROM {} ORDER BY id", table.name)), "1\tC\n3\ta");
         }
@@ -132,8 +158,9 @@ async fn reasons_hold_no_values() {
     for server in servers() {
         let table = server.table("secret", "id bigint PRIMARY KEY, name varchar(20) UNIQUE");
         server.sql(&format!("INSERT INTO {} VALUES (1, 'hush-hush')", table.name));
-        let applied =
-            apply(&server.target(), &spec(&table.name), &[], &[(2, Some("hush-hush"))], &[]).await.expect("written");
+        let applied = apply(&server.target(), &spec(&table.name), &[], &[(2, Some("hush-hush"))], &[])
+            .await
+            .expect("written");
         assert_eq!(applied.rejects.len(), 1);
         assert!(!applied.rejects[0].reason.contains("hush"), "{}", applied.rejects[0].reason);
     }
@@ -151,7 +178,8 @@ async fn unmanaged_columns_are_not_touched_but_by_what_the_application_said() {
         crate::fits(&target, &spec).await;
         apply(&target, &spec, &[], &[(1, Some("a")), (2, Some("b"))], &[]).await.expect("written");
         apply(&target, &spec, &[], &[], &[(1, Some("x"))]).await.expect("written");
-        let found = server.sql(&format!("SELECT id, name, own, twice, seen IS NULL FROM {} ORDER BY id", table.name));
+        let found =
+            server.sql(&format!("SELECT id, name, own, twice, seen IS NULL FROM {} ORDER BY id", table.name));
         assert_eq!(found, "1\tx\tmine\txx\t0\n2\tb\tmine\tbb\t1");
         let read = target.read(&spec, &crate::keys(&spec, &[1])).await.expect("a row");
         assert_eq!(read, rows(&spec, &[(1, Some("x"))]));
@@ -179,7 +207,12 @@ async fn json_numbers_that_would_lose_digits_are_refused_where_they_would() {
     for server in servers() {
         let table = server.table("json", "id bigint PRIMARY KEY, doc json");
         let spec = spec_of(&table.name, &[("id", INT), ("doc", ValueType::Json)]);
-        let docs = [r#"{"a":18446744073709551615,"b":[0.1,1e300]}"#, "12345678901234567890.123", "1e400", "not JSON"];
+        let docs = [
+            r#"{"a":18446744073709551615,"b":[0.1,1e300]}"#,
+            "12345678901234567890.123",
+            "1e400",
+            "not JSON",
+        ];
         let arrays: Vec<ArrayRef> =
             vec![Arc::new(Int64Array::from(vec![1, 2, 3, 4])), Arc::new(StringArray::from(docs.to_vec()))];
         let inserts = RecordBatch::try_new(spec.shape.schema(), arrays).expect("rows");

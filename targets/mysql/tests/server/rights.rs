@@ -42,7 +42,9 @@ async fn an_absent_table_that_may_not_be_created_is_denied_with_the_grant() {
     for server in servers() {
         let account = server.account("IDENTIFIED BY 'pw'");
         server.sql(&format!("GRANT SELECT ON test.* TO '{}'@'%'", account.name));
-        let denied = target(&server.through(&account.name, "pw", "127.0.0.1", "")).inspect(&spec(&fresh("absent"))).await;
+        let denied = target(&server.through(&account.name, "pw", "127.0.0.1", ""))
+            .inspect(&spec(&fresh("absent")))
+            .await;
         let denied = denied.expect_err("no right to create");
         assert_eq!(denied.kind(), ErrorKind::Denied, "{denied}");
         let grant = format!("GRANT CREATE ON `test`.* TO '{}'@'%'", account.name);
@@ -61,8 +63,14 @@ async fn rights_that_come_by_a_role_are_rights() {
         let role = fresh("role");
         let account = server.account("IDENTIFIED BY 'pw'");
         let u = &account.name;
-        let default = if server.maria { format!("SET DEFAULT ROLE {role} FOR '{u}'@'%'") } else { format!("SET DEFAULT ROLE {role} TO '{u}'@'%'") };
-        server.sql(&format!("CREATE ROLE {role}; GRANT ALL ON test.* TO {role}; GRANT {role} TO '{u}'@'%'; {default}"));
+        let default = if server.maria {
+            format!("SET DEFAULT ROLE {role} FOR '{u}'@'%'")
+        } else {
+            format!("SET DEFAULT ROLE {role} TO '{u}'@'%'")
+        };
+        server.sql(&format!(
+            "CREATE ROLE {role}; GRANT ALL ON test.* TO {role}; GRANT {role} TO '{u}'@'%'; {default}"
+        ));
         let target = target(&server.through(u, "pw", "127.0.0.1", ""));
         let spec = spec(&fresh("by_role"));
         target.create(&spec).await.expect("made");
