@@ -94,7 +94,7 @@ pub(crate) fn of_code(code: i32) -> Option<ErrorKind> {
         26 | 27 => ErrorKind::Missing,
         // Names, kinds and indexes of collections.
         48 | 61 | 67 | 73 | 85 | 86 | 166 => ErrorKind::ShapeDiffers,
-        10334 | 17419 | 17420 => ErrorKind::LimitExceeded,
+        388 | 10334 | 17419 | 17420 => ErrorKind::LimitExceeded,
         121 | 11000 | 11001 | 12582 => ErrorKind::ValueRefused,
         _ => return None,
     })
@@ -105,6 +105,7 @@ fn mend(code: i32) -> &'static str {
         13 => "; the account lacks a right, which docs/targets/mongodb.md names",
         18 => "; check user, password and authSource",
         50 => "; hydrant limits its commands to spare the database",
+        388 => "; give the server a larger cache (storage.wiredTiger.engineConfig.cacheSizeGB)",
         112 => "; another transaction holds a document of the batch",
         _ => "",
     }
