@@ -7,6 +7,7 @@ use mongodb::error::{Error, ErrorKind as Driver, TRANSIENT_TRANSACTION_ERROR};
 pub(crate) mod code {
     pub(crate) const NAMESPACE_NOT_FOUND: i32 = 26;
     pub(crate) const DOCUMENT_VALIDATION_FAILURE: i32 = 121;
+    pub(crate) const TRANSACTION_TOO_LARGE_FOR_CACHE: i32 = 388;
     pub(crate) const DUPLICATE_KEY: [i32; 3] = [11000, 11001, 12582];
     pub(crate) const TOO_LARGE: [i32; 3] = [10334, 17419, 17420];
 }
@@ -23,6 +24,12 @@ pub(crate) fn code_of(error: &Error) -> Option<i32> {
         Driver::Command(command) => Some(command.code),
         _ => None,
     }
+}
+
+/// Whether a transaction was too large for the server's cache: in smaller ones the same work may be done.
+pub(crate) fn is_too_large_for_cache(error: &TargetError) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Error>());
+    source.and_then(code_of) == Some(code::TRANSACTION_TOO_LARGE_FOR_CACHE)
 }
 
 /// What the caller can do about an error, and what a person reads of it.
