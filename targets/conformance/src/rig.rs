@@ -100,6 +100,11 @@ pub enum Need {
     Defaults,
     /// What keeps keys unique can be missing. It cannot where the key is the identity that every document has.
     KeyIndex,
+    /// Keys of bytes compare as they sort. They do in every database that is worth the name, but not in every server that is
+    /// tested with.
+    ByteOrder,
+    /// A row can be inserted with a value of a unique column that an update gave up; the same holds for it.
+    FreedValues,
 }
 
 impl Need {
@@ -116,6 +121,8 @@ impl Need {
             Self::Columns => "the target's tables declare no columns",
             Self::Defaults => "the target's columns have no defaults",
             Self::KeyIndex => "the target's keys are the identity of their rows",
+            Self::ByteOrder => "a defect of this server: it compares bytes otherwise than it sorts them",
+            Self::FreedValues => "a defect of this server: a value that an update gave up cannot be inserted",
         }
     }
 }

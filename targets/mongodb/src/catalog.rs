@@ -7,7 +7,7 @@ use crate::{
     reply::number,
     timeouts,
 };
-use hydrant_contract::{Mismatch, Result};
+use hydrant_contract::{ErrorKind, Mismatch, Result, TargetError};
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 
 /// A collection that is there.
@@ -101,7 +101,14 @@ fn is_collated(collation: &Document) -> bool {
 
 /// What kind of collection is there, if any; without its options. Asks for no more than writing needs.
 pub(crate) async fn kind(link: &Link, plan: &Plan, doing: &str) -> Result<Option<Kind>> {
-    list(link, plan, true, doing).await
+    match list(link, plan, true, doing).await {
+        // An account that may only read one collection is not always let see that it is there; its indexes tell.
+        Err(error) if error.kind() == ErrorKind::Denied => {
+            let there = !indexes(link, plan, doing).await?.is_empty();
+            Ok(there.then(|| Kind { kind: "collection".to_owned(), options: Document::new() }))
+        }
+        other => other,
+    }
 }
 
 /// The same with options.
@@ -131,11 +138,7 @@ async fn list(link: &Link, plan: &Plan, name_only: bool, doing: &str) -> Result<
 pub(crate) async fn indexes(link: &Link, plan: &Plan, doing: &str) -> Result<Vec<Index>> {
     let command = doc! { "listIndexes": &plan.collection, "cursor": { "batchSize": 1000 }, "maxTimeMS": timeouts::command_millis() };
     let raw = RawDocumentBuf::try_from(&command).map_err(|e| {
-        hydrant_contract::TargetError::new(
-            hydrant_contract::ErrorKind::Broken,
-            link.context(doing),
-            format!("encoding a command: {e}"),
-        )
+        TargetError::new(ErrorKind::Broken, link.context(doing), format!("encoding a command: {e}"))
     })?;
     match link.try_run(&plan.database, raw, None).await {
         Ok(reply) => Ok(first_batch(&reply).into_iter().filter_map(Index::of).collect()),

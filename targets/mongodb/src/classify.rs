@@ -7,6 +7,7 @@ use mongodb::error::{Error, ErrorKind as Driver, TRANSIENT_TRANSACTION_ERROR};
 pub(crate) mod code {
     pub(crate) const NAMESPACE_NOT_FOUND: i32 = 26;
     pub(crate) const DOCUMENT_VALIDATION_FAILURE: i32 = 121;
+    pub(crate) const TRANSACTION_TOO_LARGE_FOR_CACHE: i32 = 388;
     pub(crate) const DUPLICATE_KEY: [i32; 3] = [11000, 11001, 12582];
     pub(crate) const TOO_LARGE: [i32; 3] = [10334, 17419, 17420];
 }
@@ -23,6 +24,12 @@ pub(crate) fn code_of(error: &Error) -> Option<i32> {
         Driver::Command(command) => Some(command.code),
         _ => None,
     }
+}
+
+/// Whether a transaction was too large for the server's cache: in smaller ones the same work may be done.
+pub(crate) fn is_too_large_for_cache(error: &TargetError) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Error>());
+    source.and_then(code_of) == Some(code::TRANSACTION_TOO_LARGE_FOR_CACHE)
 }
 
 /// What the caller can do about an error, and what a person reads of it.
@@ -94,7 +101,7 @@ pub(crate) fn of_code(code: i32) -> Option<ErrorKind> {
         26 | 27 => ErrorKind::Missing,
         // Names, kinds and indexes of collections.
         48 | 61 | 67 | 73 | 85 | 86 | 166 => ErrorKind::ShapeDiffers,
-        10334 | 17419 | 17420 => ErrorKind::LimitExceeded,
+        388 | 10334 | 17419 | 17420 => ErrorKind::LimitExceeded,
         121 | 11000 | 11001 | 12582 => ErrorKind::ValueRefused,
         _ => return None,
     })
@@ -105,6 +112,7 @@ fn mend(code: i32) -> &'static str {
         13 => "; the account lacks a right, which docs/targets/mongodb.md names",
         18 => "; check user, password and authSource",
         50 => "; hydrant limits its commands to spare the database",
+        388 => "; give the server a larger cache (storage.wiredTiger.engineConfig.cacheSizeGB)",
         112 => "; another transaction holds a document of the batch",
         _ => "",
     }

@@ -27,7 +27,7 @@ pub(crate) async fn inspect(link: &Link, spec: &TableSpec, doing: &str) -> Resul
     };
     let rights = rights::of_account(link, doing).await?;
     let Some(kind) = catalog::described(link, &plan, doing).await? else {
-        for missing in [rights.to_create(&plan), rights.of_own(&link.database)].into_iter().flatten() {
+        if let Some(missing) = rights.to_create(&plan).or_else(|| rights.of_own(&link.database)) {
             let message = format!("{}; mend: {}", missing.problem, missing.mend);
             return Err(TargetError::new(ErrorKind::Denied, link.context(doing), message));
         }

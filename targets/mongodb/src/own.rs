@@ -103,6 +103,25 @@ pub(crate) async fn advance(unit: &mut Unit<'_>, checkpoint: &Checkpoint) -> Res
     }
 }
 
+/// Excludes a claim for the time of this transaction, without noting a batch: other transactions of it follow. Fails if the
+/// writer has lost its lease.
+pub(crate) async fn hold(unit: &mut Unit<'_>, checkpoint: &Checkpoint) -> Result<()> {
+    let epoch = signed(&unit.context(), checkpoint.epoch)?;
+    let command = doc! {
+        "findAndModify": CHECKPOINT,
+        "query": { "_id": &checkpoint.sync, "epoch": epoch },
+        "update": { "$currentDate": { "at": true } },
+        "new": false,
+        "maxTimeMS": timeouts::command_millis(),
+    };
+    let database = unit.link.database.clone();
+    let reply = unit.run(&database, command).await?;
+    match reply.get_document("value") {
+        Ok(before) => gap(&unit.context(), before, checkpoint),
+        Err(_) => guard(unit, checkpoint).await,
+    }
+}
+
 /// Fails if the writer has lost its lease, or the server a batch.
 pub(crate) async fn guard(unit: &mut Unit<'_>, checkpoint: &Checkpoint) -> Result<()> {
     let (sync, context) = (checkpoint.sync.as_str(), unit.context());

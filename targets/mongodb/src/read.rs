@@ -13,7 +13,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use futures::TryStreamExt;
-use hydrant_contract::{ErrorKind, Result, TableSpec, TargetError};
+use hydrant_contract::{ErrorKind, Nulls, Result, TableSpec, TargetError, ValueType};
 use mongodb::{
     Collection,
     bson::{Bson, Document, RawDocument, RawDocumentBuf, doc},
@@ -168,7 +168,10 @@ pub(crate) fn decoded<'d>(
             cell(document, &column.path)
         })
         .collect();
-    decode::column(&column.value, &cells?)
+    match column.value == ValueType::Json && plan.nulls == Nulls::Omit {
+        true => decode::json_column(&cells?),
+        false => decode::column(&column.value, &cells?),
+    }
 }
 
 /// What a path leads to; `None` if something else than a document is in the way.

@@ -46,6 +46,12 @@ impl Refusal {
         }
     }
 
+    /// That a document has a value in some unique index.
+    pub(crate) fn duplicate() -> Self {
+        let reason = "another document has the value in a unique index".to_owned();
+        Self { code: code::DUPLICATE_KEY[0], reason, field: None, index: None }
+    }
+
     /// That the document is larger than the server takes.
     pub(crate) fn too_large(bytes: usize, max: usize) -> Self {
         Self {

@@ -21,10 +21,33 @@ pub(crate) async fn of_account(link: &Link, doing: &str) -> Result<Rights> {
         all.iter().filter_map(Bson::as_document).cloned().collect()
     };
     let user = list("authenticatedUsers").into_iter().next();
-    let privileges = list("authenticatedUserPrivileges");
-    // Behind some proxies the list is empty although somebody is logged in: then the first command will tell.
-    let known = user.is_some() && !privileges.is_empty();
-    Ok(Rights { privileges: known.then_some(privileges), user: user.unwrap_or_default() })
+    let privileges = match (&user, list("authenticatedUserPrivileges")) {
+        (None, _) => None,
+        // Some servers name the roles alone.
+        (Some(_), none) if none.is_empty() => of_roles(&list("authenticatedUserRoles")),
+        (Some(_), privileges) => Some(privileges),
+    };
+    Ok(Rights { privileges, user: user.unwrap_or_default() })
+}
+
+/// The privileges of built-in roles, as far as hydrant needs them; `None` if there are roles that only the server knows:
+/// then the first command will tell.
+fn of_roles(roles: &[Document]) -> Option<Vec<Document>> {
+    const READ: &[&str] = &["find"];
+    const ALL: &[&str] = &["find", "insert", "update", "remove", "createCollection", "createIndex"];
+    let privilege = |role: &Document| {
+        let home = role.get_str("db").unwrap_or_default();
+        let (actions, database) = match role.get_str("role").ok()? {
+            "read" => (READ, home),
+            "readWrite" | "dbOwner" => (ALL, home),
+            "dbAdmin" => (&ALL[4..], home),
+            "readAnyDatabase" => (READ, ""),
+            "readWriteAnyDatabase" | "root" | "restore" | "__system" => (ALL, ""),
+            _ => return None,
+        };
+        Some(doc! { "resource": { "db": database, "collection": "" }, "actions": actions.to_vec() })
+    };
+    roles.iter().map(privilege).collect()
 }
 
 impl Rights {
@@ -123,6 +146,17 @@ mod tests {
         }
         assert!(covers(&doc! { "anyResource": true }, "app", "t"));
         assert!(!covers(&doc! { "cluster": true }, "app", "t"));
+    }
+
+    #[test]
+    fn roles_tell_where_privileges_are_not_listed() {
+        let role = |role: &str| doc! { "role": role, "db": "app" };
+        let of = |roles: &[Document]| Rights { privileges: of_roles(roles), user: doc! {} };
+        assert_eq!(of(&[role("readWrite")]).of_own("app"), None);
+        assert!(of(&[role("readWrite")]).of_own("other").is_some());
+        assert!(of(&[role("read")]).of_own("app").is_some());
+        assert_eq!(of(&[role("read"), role("of_the_application")]).of_own("app"), None, "nobody knows");
+        assert_eq!(of(&[role("root")]).of_own("other"), None);
     }
 
     #[test]

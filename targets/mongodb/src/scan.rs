@@ -101,8 +101,8 @@ async fn piece(
             [field] => {
                 let way = if descends(&order.pattern, field) { "$lt" } else { "$gt" };
                 let place = after.get(field).cloned().unwrap_or(Bson::Null);
-                let behind: Vec<Bson> = vec![format!("${field}").into(), doc! { "$literal": place }.into()];
-                filter.push(doc! { "$expr": { way: behind } });
+                let sides: Vec<Bson> = vec![format!("${field}").into(), doc! { "$literal": place }.into()];
+                filter.push(doc! { "$expr": { way: sides } });
             }
             _ => {
                 bound = Some(after.clone());

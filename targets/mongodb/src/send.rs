@@ -73,8 +73,7 @@ pub(crate) async fn stage(
     let mut command = Command::new(unit, plan, stage.statement.way);
     let mut numbers = numbers.peekable();
     let mut again = None;
-    loop {
-        let Some(number) = again.take().or_else(|| numbers.next()) else { break };
+    while let Some(number) = again.take().or_else(|| numbers.next()) {
         let before = command.bytes.len();
         let position = command.rows.len();
         match stage.statement.operation(&mut command.bytes, position, stage.rows, number) {

@@ -116,9 +116,8 @@ impl Statement<'_> {
                 return Ok(false);
             }
             // A row of keys alone: there is nothing to set, and the document shall be there all the same.
-            let set = document::open_field(out, tag::DOCUMENT, "$setOnInsert");
-            key(out, self.plan, rows, row)?;
-            document::close(out, set);
+            let nothing = document::open_field(out, tag::DOCUMENT, "$setOnInsert");
+            document::close(out, nothing);
         }
         document::close(out, change);
         if upserts {

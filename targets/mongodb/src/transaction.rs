@@ -86,6 +86,11 @@ impl<'l> Unit<'l> {
                 (Some(refused), 1) if code::TOO_LARGE.contains(&refused) => {
                     Ok(vec![(0, too_large(self.link, failure))])
                 }
+                // Some servers fail the whole command for a duplicate, and name no operation: then it is not known which
+                // index it is either, and the rows go by updates that find out.
+                (Some(refused), _) if code::DUPLICATE_KEY.contains(&refused) => {
+                    Ok((0..operations).map(|at| (at, Refusal::duplicate())).collect())
+                }
                 _ => Err(failure.into_error(&self.context())),
             },
         }

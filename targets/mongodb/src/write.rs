@@ -1,7 +1,7 @@
 //! The rows of a batch into the collection: the fast way first, and if the server refuses anything, the careful one.
 
 use crate::{
-    careful, catalog,
+    careful, catalog, classify,
     connect::Link,
     direct, own,
     plan::{Plan, Rows},
@@ -12,6 +12,7 @@ use crate::{
     transaction::Unit,
 };
 use arrow::record_batch::RecordBatch;
+use futures::future::BoxFuture;
 use hydrant_contract::{
     Applied, Batch, Deletes, ErrorKind, Mode, Part, Reject, Result, TableSpec, TargetError,
 };
@@ -34,17 +35,20 @@ pub(crate) type Refused = HashMap<RowId, Refusal>;
 pub(crate) struct Work<'b> {
     pub(crate) batch: &'b Batch,
     pub(crate) plan: &'b Plan,
+    /// Whether the checkpoint is written; otherwise this is a part of a batch, and not the last one.
+    is_noted: bool,
     pub(crate) deletes: Rows<'b>,
     pub(crate) updates: Rows<'b>,
     pub(crate) inserts: Rows<'b>,
 }
 
 impl<'b> Work<'b> {
-    fn new(batch: &'b Batch, plan: &'b Plan) -> Self {
+    fn new(batch: &'b Batch, plan: &'b Plan, is_noted: bool) -> Self {
         let rows = |rows: &'b RecordBatch, keys_only| plan.rows(rows, keys_only);
         Self {
             batch,
             plan,
+            is_noted,
             deletes: rows(&batch.deletes, true),
             updates: rows(&batch.updates, false),
             inserts: rows(&batch.inserts, false),
@@ -107,11 +111,59 @@ pub(crate) async fn batch(link: &Link, batch: &Batch, straight: bool, doing: &st
         again_on_conflict(link, doing, || note(link, batch, doing)).await?;
         return Ok(Written { applied, wrong_belief: false });
     };
-    let work = Work::new(batch, &plan);
     match link.transactions {
-        true => transactional(link, &work, straight, doing).await,
-        false => direct::rows(link, &work, straight, doing).await,
+        true => in_parts(link, batch, &plan, straight, true, doing).await,
+        false => direct::rows(link, &Work::new(batch, &plan, true), straight, doing).await,
     }
+}
+
+/// One transaction; or, where the server says that its cache has no room for it, one for each half of the rows. Then readers
+/// may see the first half before the second, as they see one batch before the next; the checkpoint comes with the last.
+fn in_parts<'f>(
+    link: &'f Link,
+    batch: &'f Batch,
+    plan: &'f Plan,
+    straight: bool,
+    is_noted: bool,
+    doing: &'f str,
+) -> BoxFuture<'f, Result<Written>> {
+    Box::pin(async move {
+        let whole = transactional(link, &Work::new(batch, plan, is_noted), straight, doing).await;
+        match whole {
+            Err(error) if classify::is_too_large_for_cache(&error) && batch.len() > 1 => {}
+            other => return other,
+        }
+        let middle = batch.len() / 2;
+        let (first, second) = (slice(batch, 0..middle), slice(batch, middle..batch.len()));
+        let before = in_parts(link, &first, plan, straight, false, doing).await?;
+        let mut after =
+            in_parts(link, &second, plan, straight && !before.wrong_belief, is_noted, doing).await?;
+        for reject in &mut after.applied.rejects {
+            reject.row += match reject.part {
+                Part::Deletes => first.deletes.num_rows(),
+                Part::Updates => first.updates.num_rows(),
+                Part::Inserts => first.inserts.num_rows(),
+            };
+        }
+        after.applied.rejects.extend(before.applied.rejects);
+        after.applied.path = "in several transactions, the server's cache being small";
+        after.wrong_belief |= before.wrong_belief;
+        Ok(after)
+    })
+}
+
+/// A part of a batch's rows, in the order in which they are written: deletes, updates, inserts.
+fn slice(batch: &Batch, range: std::ops::Range<usize>) -> Batch {
+    let mut before = 0;
+    let mut of = |rows: &RecordBatch| {
+        let own = before..before + rows.num_rows();
+        before = own.end;
+        let from = range.start.clamp(own.start, own.end) - own.start;
+        let to = range.end.clamp(own.start, own.end) - own.start;
+        rows.slice(from, to - from)
+    };
+    let (deletes, updates, inserts) = (of(&batch.deletes), of(&batch.updates), of(&batch.inserts));
+    Batch { deletes, updates, inserts, ..batch.clone() }
 }
 
 /// The collection of a sync, which is there.
@@ -230,7 +282,10 @@ async fn within(
     left_out: &Refused,
     parking: &[Document],
 ) -> Result<Attempt> {
-    own::advance(unit, &work.batch.checkpoint).await?;
+    match work.is_noted {
+        true => own::advance(unit, &work.batch.checkpoint).await?,
+        false => own::hold(unit, &work.batch.checkpoint).await?,
+    }
     let mut outcome = Outcome::default();
     let mut parked = false;
     for stage in work.stages(straight) {
@@ -253,7 +308,9 @@ async fn within(
             return Ok(Attempt::Refused(row, refusal));
         }
     }
-    own::freshen(unit, work.batch).await?;
+    if work.is_noted {
+        own::freshen(unit, work.batch).await?;
+    }
     Ok(Attempt::Done(outcome.unfit))
 }
 
@@ -290,4 +347,44 @@ pub(crate) async fn again_on_conflict<T, F: Future<Output = Result<T>>>(
 fn jittered(pause: Duration) -> Duration {
     let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.subsec_nanos());
     pause / 2 + (pause / 2).mul_f64(f64::from(nanos % 1000) / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{ArrayRef, AsArray, Int64Array};
+    use arrow::datatypes::Int64Type;
+    use hydrant_contract::{Checkpoint, Column, Documents, Integer, Shape, TableName, ValueType};
+    use std::sync::Arc;
+
+    #[test]
+    fn halves_of_a_batch_keep_the_order_of_writing() {
+        let columns = vec![Column { name: "id".to_owned(), value: ValueType::Integer(Integer::I64) }];
+        let spec = TableSpec {
+            table: TableName { schema: None, name: "t".to_owned() },
+            shape: Shape::new(columns, vec!["id".to_owned()]).expect("a shape"),
+            mode: Mode::Mirror,
+            deletes: Deletes::Hard,
+            documents: Documents::default(),
+        };
+        let rows = |ids: std::ops::Range<i64>| {
+            let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(ids));
+            RecordBatch::try_new(spec.shape.schema(), vec![ids]).expect("rows")
+        };
+        let checkpoint =
+            Checkpoint { sync: "s".to_owned(), run: 1, epoch: 1, batch: 1, first_change: 0, next_change: 9 };
+        let empty = Batch::empty(Arc::new(spec.clone()), checkpoint, chrono::Utc::now());
+        let batch = Batch { deletes: rows(0..2), updates: rows(2..5), inserts: rows(5..9), ..empty };
+        let ids = |batch: &Batch| -> Vec<i64> {
+            [&batch.deletes, &batch.updates, &batch.inserts]
+                .iter()
+                .flat_map(|rows| rows.column(0).as_primitive::<Int64Type>().values().to_vec())
+                .collect()
+        };
+        for middle in 0..=9 {
+            let (first, second) = (slice(&batch, 0..middle), slice(&batch, middle..9));
+            assert_eq!(ids(&first).len(), middle);
+            assert_eq!([ids(&first), ids(&second)].concat(), (0..9).collect::<Vec<_>>());
+        }
+    }
 }

@@ -19,6 +19,8 @@ cases! {
         a_key_that_is_none_of_its_type_is_counted,
         rows_without_a_key_are_counted,
         a_mode_that_deletes_nothing_hides_nothing;
+    Scan [ByteOrder]:
+        keys_of_bytes_come_whole_whether_length_or_content_orders_them;
     Scan [Accounts]:
         an_account_that_may_only_read_can_scan;
     ShortLocks [Locks]:
@@ -56,6 +58,17 @@ async fn a_table_comes_whole_in_pieces_of_any_size_whatever_its_key_is(rig: &dyn
             let calls = scene.scan(pieces).await.calls;
             assert!(calls <= rows.len() / pieces + 1, "{calls} pieces of {pieces} for {} rows", rows.len());
         }
+    }
+}
+
+async fn keys_of_bytes_come_whole_whether_length_or_content_orders_them(rig: &dyn Rig) {
+    let columns = [("v", INT), ("k", ValueType::Bytes)];
+    let scene = Scene::new(rig, "scanned_bytes", &columns, &["k"]).created().await;
+    let keys = [vec![], vec![0], vec![255], vec![0, 0], vec![0, 255], vec![1], vec![0, 0, 0]];
+    let rows: Vec<_> = (0..).zip(keys).map(|(v, key)| row![v, Value::Bytes(key)]).collect();
+    scene.write(&[], &rows, &[]).await;
+    for pieces in PIECES {
+        scene.expect_by_scan(pieces, &rows).await;
     }
 }
 

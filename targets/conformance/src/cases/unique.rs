@@ -6,15 +6,16 @@ use hydrant_contract::{Column, Integer, Part::Updates, ValueType};
 cases! {
     Apply [UniqueColumns]:
         two_rows_swap_their_values,
-        rows_that_are_believed_absent_swap_their_values,
         a_chain_of_rows_moves_up_and_down,
         many_rows_rotate_their_values,
         a_value_moves_from_a_deleted_row_to_an_inserted_one,
         a_value_moves_from_a_deleted_row_to_an_updated_one,
-        a_value_moves_from_an_updated_row_to_an_inserted_one,
         values_of_two_unique_columns_move_at_once,
         values_of_a_pair_of_unique_columns_move,
         a_swap_of_columns_that_take_no_null;
+    Apply [UniqueColumns, FreedValues]:
+        rows_that_are_believed_absent_swap_their_values,
+        a_value_moves_from_an_updated_row_to_an_inserted_one;
     ExactOrRefused [UniqueColumns]:
         a_refused_row_does_not_spoil_a_swap,
         a_move_behind_a_refused_row_is_refused_too;

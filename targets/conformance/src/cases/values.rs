@@ -401,7 +401,7 @@ pub(super) fn keys_of_each_type(rig: &dyn Rig) -> Vec<(ValueType, Vec<Value>)> {
         (INT, row![i64::MIN, -1, 0, i64::MAX]),
         (ValueType::Integer(Integer::U64), numbers(&["0", "9223372036854775807"])),
         (decimal, numbers(&["0", "1.5", "15", "-0.0001", "9999999999999999.9999"])),
-        (ValueType::Bytes, [vec![], vec![0], vec![0, 0], vec![255]].map(Value::Bytes).to_vec()),
+        (ValueType::Bytes, [vec![], vec![0], vec![0, 0], vec![255, 1]].map(Value::Bytes).to_vec()),
         (ValueType::Date, each(&["1969-12-31", "2024-02-29"], Value::Date)),
         (ValueType::Time(Micro), each(&["00:00:00", "00:00:00.000001"], Value::Time)),
         (ValueType::Timestamp(Micro), each(&WALL, Value::Timestamp)),

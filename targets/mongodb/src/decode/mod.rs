@@ -108,6 +108,16 @@ pub(crate) fn column(value: &ValueType, cells: &[Cell<'_>]) -> Option<ArrayRef> 
     }
 }
 
+/// The same for JSON texts where NULL is no field: what is null there is the JSON null.
+pub(crate) fn json_column(cells: &[Cell<'_>]) -> Option<ArrayRef> {
+    let one = |cell: &Cell<'_>| match cell {
+        None => Some(None),
+        Some(found) => json::text(*found).map(Some),
+    };
+    let array: StringArray = cells.iter().map(one).collect::<Option<Vec<_>>>()?.into_iter().collect();
+    Some(Arc::new(array))
+}
+
 /// The values, if all of them are what `of` takes.
 fn each_of<'d, T>(cells: &[Cell<'d>], of: impl Fn(RawBsonRef<'d>) -> Option<T>) -> Option<Vec<Option<T>>> {
     let one = |cell: &Cell<'d>| match present(*cell) {

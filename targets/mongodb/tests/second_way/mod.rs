@@ -1,3 +1,5 @@
+// Each of the test binaries uses its part of this.
+#![allow(dead_code)]
 //! The second way into the server: a program of its official Python driver, kept running, that shares no code with the target.
 
 use serde_json::{Value as Json, json};
