@@ -76,7 +76,7 @@ def set_all(collection, field, value):
 
 
 def now():
-    last = client.local["oplog.rs"].find_one(sort=[("$natural", -1)])["ts"]
+    last = client.local["oplog.rs"].find_one(sort=[("ts", -1)])["ts"]
     print(f"{last.time},{last.inc}")
 
 

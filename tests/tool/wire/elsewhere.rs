@@ -58,8 +58,8 @@ impl Line {
 
 const LINES: [fn() -> Line; 3] = [Line::mysql, Line::mariadb, Line::mongodb];
 
-/// Two days of a sync, each under the fault; both succeed.
-fn rides_out(line: &Line, name: &str, rule: &Rule) {
+/// Two days of a sync, each under the fault; both succeed, quietly where the engine need not try anything again.
+fn rides_out(line: &Line, name: &str, rule: &Rule, quietly: bool) {
     for day in [first_day(), second_day()] {
         line.project.items(&day);
         let hits = line.server.hits();
@@ -67,7 +67,7 @@ fn rides_out(line: &Line, name: &str, rule: &Rule) {
         let ran = line.project.run(&["run"]);
         assert_eq!(ran.code, 0, "{name}: {}", ran.all());
         assert!(line.server.hits() > hits, "{name} has struck");
-        assert!(ran.stderr.contains("trying again"), "{name}: {}", ran.stderr);
+        assert!(quietly || ran.stderr.contains("trying again"), "{name}: {}", ran.stderr);
         line.server.heal();
         line.assert_equal(&day);
     }
@@ -84,7 +84,7 @@ fn a_connection_that_breaks_in_a_batch_is_replaced_elsewhere_too() {
         ]
     };
     for line in LINES {
-        side_by_side(cases(), |(name, rule)| rides_out(&line(), name, &rule));
+        side_by_side(cases(), |(name, rule)| rides_out(&line(), name, &rule, false));
     }
 }
 
@@ -94,7 +94,9 @@ fn a_commit_that_does_not_arrive_or_whose_answer_is_lost_is_made_good_elsewhere_
     for line in LINES {
         side_by_side([Fault::Cut, Fault::LostAnswer, Fault::Reset], |fault| {
             let line = line();
-            rides_out(&line, &format!("{fault:?}"), &Rule::at(fault, Up, line.commit).every(2));
+            // A commit without an answer is what the target itself asks MongoDB about once more.
+            let quietly = line.commit == MONGODB_COMMIT;
+            rides_out(&line, &format!("{fault:?}"), &Rule::at(fault, Up, line.commit).every(2), quietly);
         });
     }
 }
