@@ -76,8 +76,8 @@ def set_all(collection, field, value):
 
 
 def now():
-    last = client.local["oplog.rs"].find_one(sort=[("ts", -1)])["ts"]
-    print(f"{last.time},{last.inc}")
+    at = client.admin.command("ping")["operationTime"]
+    print(f"{at.time},{at.inc}")
 
 
 def writes(collection, moment):

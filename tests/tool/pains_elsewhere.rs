@@ -101,7 +101,7 @@ fn pain_23_the_identity_of_a_document_is_the_key_with_its_own_type() {
     );
     project.ok(&["run"]);
     assert_eq!(
-        Database::mongodb(url, &["type", "free", "_id"]),
+        Database::mongodb(url, &["types", "free", "_id"]),
         ["ObjectId"],
         "or it stays the database's own"
     );

@@ -261,11 +261,11 @@ impl World {
             // These know it by themselves.
             Database::Postgres { .. } | Database::Mongodb { .. } => {}
         }
-        let since = match &self.project.database {
-            Database::Mongodb { url } => Database::mongodb(url, &["now"]).remove(0),
-            _ => String::new(),
+        let Database::Mongodb { url } = &self.project.database else {
+            return Watch { versions: self.versions(""), since: String::new() };
         };
-        Watch { versions: self.versions(&since), since }
+        let versions = self.rows.keys().map(|id| (*id, "0".to_owned())).collect();
+        Watch { versions, since: Database::mongodb(url, &["now"]).remove(0) }
     }
 
     /// What stands for the version of each row: a row that is written gets another one.
