@@ -427,7 +427,7 @@ mod tests {
     #[test]
     fn what_no_text_can_carry_is_loaded_through_variables() {
         let sql = load_straight(&plan());
-        let wanted = "(`k`, @hydrant_1, @hydrant_2) SET `f` = CAST(@hydrant_1 AS UNSIGNED), `b` = UNHEX(@hydrant_2), `gone` = FALSE";
+        let wanted = "(`k`, @hydrant_1, @hydrant_2) SET `gone` = FALSE, `f` = CAST(@hydrant_1 AS UNSIGNED), `b` = UNHEX(@hydrant_2)";
         assert!(sql.ends_with(wanted), "{sql}");
     }
 

@@ -14,7 +14,8 @@ use crate::{
 use hydrant_contract::{Applied, Batch, ErrorKind, Mode, Part, Reject, Result, TableSpec, TargetError};
 use mysql_async::{Row, ServerError, from_value_opt};
 
-/// What became of the rows, and whether inserts turned out to be there already.
+/// What became of the rows, and whether inserts turned out to be there already, or could not go straight for another reason
+/// that the next ones would meet too.
 #[derive(Default)]
 pub(crate) struct Written {
     pub(crate) applied: Applied,
@@ -171,8 +172,9 @@ pub(crate) async fn rows(session: &mut Session<'_>, prepared: Prepared, batch: &
         Err(code) => {
             session.run("ROLLBACK TO SAVEPOINT hydrant_rows").await.map_err(|e| session.error(e))?;
             let applied = careful::rows(session, &prepared, batch).await?;
-            // That they were there already is no fault of any row.
-            let wrong_belief = prepared.straight && classify::is_duplicate(code);
+            // That they were there already is no fault of any row; nor are warnings of a trigger that every load would give.
+            let none_refused = applied.rejects.is_empty();
+            let wrong_belief = prepared.straight && (classify::is_duplicate(code) || none_refused);
             Ok(Written { applied, wrong_belief })
         }
     }

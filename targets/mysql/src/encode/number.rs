@@ -6,7 +6,6 @@ use arrow::{
     datatypes::{DataType, Decimal128Type, Decimal256Type, Int64Type, UInt64Type, i256},
 };
 use hydrant_contract::ValueType;
-use std::io::Write;
 
 /// The carrier of a number and how many of its digits stand after the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,15 +104,17 @@ impl Number {
         unsigned: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Refused> {
-        let mut buffer = Vec::with_capacity(80);
-        match self.small(array, row) {
-            Some(value) => put_integer(value, &mut buffer),
-            // Writing into a vector does not fail.
-            None => drop(write!(buffer, "{}", array.as_primitive::<Decimal256Type>().value(row))),
-        }
-        let (negative, digits) = match buffer.strip_prefix(b"-") {
-            Some(digits) => (true, digits),
-            None => (false, &buffer[..]),
+        let (mut buffer, large);
+        let (negative, digits) = match self.small(array, row) {
+            Some(value) => {
+                buffer = [0; DIGITS_MAX];
+                let start = put_digits(value.unsigned_abs(), &mut buffer);
+                (value < 0, &buffer[start..])
+            }
+            None => {
+                large = array.as_primitive::<Decimal256Type>().value(row).to_string();
+                (large.starts_with('-'), large.trim_start_matches('-').as_bytes())
+            }
         };
         let digits = if digits == b"0" { &[] } else { digits };
         let (behind, more_zeros) = (
@@ -161,12 +162,43 @@ impl Number {
     }
 }
 
+/// Digits of the largest 128-bit number.
+const DIGITS_MAX: usize = 39;
+
 fn put_integer(value: i128, out: &mut Vec<u8>) {
-    // 64-bit division is several times faster, and nearly all numbers fit. Writing into a vector does not fail.
-    let _ = match i64::try_from(value) {
-        Ok(value) => write!(out, "{value}"),
-        Err(_) => write!(out, "{value}"),
+    let mut buffer = [0; DIGITS_MAX];
+    let start = put_digits(value.unsigned_abs(), &mut buffer);
+    if value < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&buffer[start..]);
+}
+
+/// Writes a number to the end of the buffer, and returns where it begins. (Several times faster than formatting it, and
+/// most of what is encoded are numbers.)
+fn put_digits(value: u128, buffer: &mut [u8; DIGITS_MAX]) -> usize {
+    let mut start = DIGITS_MAX;
+    let digit = |rest: u64| b'0' + u8::try_from(rest % 10).unwrap_or_default();
+    let mut wide = value;
+    // 64-bit division is several times faster again, and nearly all numbers fit.
+    let mut rest = loop {
+        match u64::try_from(wide) {
+            Ok(rest) => break rest,
+            Err(_) => {
+                start -= 1;
+                buffer[start] = digit(u64::try_from(wide % 10).unwrap_or_default());
+                wide /= 10;
+            }
+        }
     };
+    loop {
+        start -= 1;
+        buffer[start] = digit(rest);
+        rest /= 10;
+        if rest == 0 {
+            return start;
+        }
+    }
 }
 
 /// A number in units of this scale, if it is one without a rest. It may have an exponent, as numbers in JSON do.
@@ -252,6 +284,27 @@ fn significant(token: &str) -> (bool, String, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_numbers_of_all_sizes_are_written() {
+        let edges = [
+            0,
+            1,
+            -1,
+            9,
+            10,
+            i64::MIN.into(),
+            u64::MAX.into(),
+            i128::from(u64::MAX) + 1,
+            i128::MAX,
+            i128::MIN,
+        ];
+        for value in edges {
+            let mut out = Vec::new();
+            put_integer(value, &mut out);
+            assert_eq!(String::from_utf8(out).expect("digits"), value.to_string());
+        }
+    }
 
     #[test]
     fn units_are_read_without_rounding() {
