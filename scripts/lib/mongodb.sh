@@ -14,7 +14,7 @@ start_mongodb() {
   # What it has acknowledged outlives a kill only if every commit is forced to disk.
   # A session of its own: the interrupt key of the terminal is for the tests. They end, then we stop the server.
   setsid "$MONGOD" --config "$folder/secantusd.toml" --host 127.0.0.1 --port "$port" --storage-path "$folder/data" \
-    --cache-size 1G --oplog-max-entries 40000 --log-level WARNING --sync-on-commit --auth "$@" >"$folder/log" 2>&1 </dev/null &
+    --cache-size 1G --log-level WARNING --sync-on-commit --auth "$@" >"$folder/log" 2>&1 </dev/null &
   echo $! >"$folder/pid"
   disown
   wait_for 60 mongodb_user "$folder" "$port" "$@" || die_with_log 'the MongoDB server did not become ready within 60 s' "$folder/log"

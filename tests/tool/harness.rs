@@ -287,7 +287,8 @@ impl Database {
         }
     }
 
-    /// Makes a table as an application would: `id`, a unique `name` and a `score` below a limit.
+    /// Makes a table as an application would: `id`, a unique `name` and a `score` below a limit. In MongoDB `name` is not unique:
+    /// the server of the tests does not let a document be inserted with a value that an update has freed, which MongoDB does.
     pub(crate) fn make(&self, table: &str, limit: u32) {
         let (name, score) = match self {
             Self::Mongodb { url } => return drop(Self::mongodb(url, &["make", table, &limit.to_string()])),

@@ -4,7 +4,7 @@ use super::{
     order::{End, Moment, Order, Verb},
     world::{Churn, Place, REFUSED, Row, Rows, World, stock},
 };
-use crate::harness::Project;
+use crate::harness::{Database, Project};
 use hydrant::point::Point;
 use std::collections::BTreeSet;
 
@@ -159,14 +159,21 @@ fn an_export_of_several_parts() {
     worlds(Way::Long, Place::Folder, Place::S3, walk);
 }
 
-fn moving(mut world: World, moments: Vec<Moment>) {
+fn moving(world: World, moments: Vec<Moment>) {
+    refused(world, moments.into_iter().chain(settling()).collect());
+}
+
+/// In the batch in which rows that were refused are sent again.
+fn settling() -> impl Iterator<Item = Moment> {
+    let points = [Point::Sending, Point::Committed, Point::Published];
+    points.into_iter().map(|point| Moment::new(point, 1).counted_after(Point::Settling))
+}
+
+fn refused(mut world: World, moments: Vec<Moment>) {
     world.begin(STOCK);
     world.make_table();
     world.run("before any kill");
-    // And in the batch in which rows that were refused are sent again.
-    let settling = [Point::Sending, Point::Committed, Point::Published];
-    let settling = settling.map(|point| Moment::new(point, 1).counted_after(Point::Settling));
-    for moment in moments.into_iter().chain(settling) {
+    for moment in moments {
         moves(&mut world, moment);
     }
 }
@@ -291,7 +298,10 @@ fn pending(world: &World) -> u64 {
 
 /// The servers beside Postgres. What happens in the store alone is walked through with SQLite and Postgres.
 mod elsewhere {
-    use super::{Moment, Place, Project, Way, World, abandoned, first_load, heavy, light, moments, moving};
+    use super::{
+        Database, Moment, Order, Place, Point, Project, STOCK, Way, World, abandoned, first_load, heavy,
+        light, moments, moving, refused, settling, stock,
+    };
 
     /// A walk on one server: the store is in a folder, or on S3 for some.
     fn walk(project: Project, place: Place, way: Way, walk: fn(World, Vec<Moment>)) {
@@ -352,10 +362,47 @@ mod elsewhere {
         walk(Project::mariadb(), Place::Folder, Way::Moves, moving);
     }
 
-    /// Contract: C2, C17, C20
+    /// Contract: C2, C17
+    #[test]
+    fn documents_that_mongodb_refuses() {
+        let refusing = |moment: &Moment| moment.point() != Point::Settling;
+        let moments = moments(Way::Moves).into_iter().filter(refusing).collect();
+        refused(World::new(Project::mongodb(), Place::Folder, 7), moments);
+    }
+
+    /// Contract: C2, C20
     #[test]
     fn values_that_move_between_documents_of_mongodb() {
-        walk(Project::mongodb(), Place::Folder, Way::Moves, moving);
+        let project = Project::mongodb();
+        let Database::Mongodb { url } = &project.database else { unreachable!() };
+        let url = url.clone();
+        let mut world = World::new(project, Place::Folder, 8);
+        world.begin(STOCK);
+        world.make_table();
+        Database::mongodb(&url, &["unique", &world.name()]);
+        world.run("before any kill");
+        for moment in moments(Way::Moves).into_iter().chain(settling()) {
+            let what = format!("{moment:?}");
+            let before = world.rows().clone();
+            let swapped = |every: usize, score: u32| {
+                let mut rows = before.clone();
+                rows.values_mut().for_each(|row| row.score += score);
+                let ends = before.keys().zip(before.keys().rev()).step_by(3).take(20);
+                for (id, other) in ends.step_by(every) {
+                    for (id, other) in [(id, other), (other, id)] {
+                        rows.get_mut(id).expect("a row").name = before[other].name.clone();
+                    }
+                }
+                rows
+            };
+            world.set(swapped(1, 1));
+            world.killed(&Order::die(&world.name(), moment));
+            // Half of the swaps are taken back.
+            world.set(swapped(2, 2));
+            world.run(&what);
+            world.set(stock(STOCK));
+            world.run(&what);
+        }
     }
 
     /// Contract: C2, C10
