@@ -102,7 +102,7 @@ fn pain_23_the_identity_of_a_document_is_the_key_with_its_own_type() {
     project.ok(&["run"]);
     assert_eq!(
         Database::mongodb(url, &["types", "free", "_id"]),
-        ["ObjectId"],
+        ["objectId"],
         "or it stays the database's own"
     );
     assert_eq!(Database::mongodb(url, &["types", "free", "name"]), ["string"]);
