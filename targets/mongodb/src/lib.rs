@@ -45,6 +45,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, PoisonError},
+    time::Instant,
 };
 
 /// A MongoDB database that tables are kept in.
@@ -126,8 +127,21 @@ impl Target for MongodbTarget {
 
     async fn claim(&self, sync: &str, epoch: u64) -> Result<Option<Checkpoint>> {
         let doing = &format!("claiming the sync {sync:?}");
-        self.in_time(doing, |link| {
-            write::again_on_conflict(link, doing, move || own::claim(link, sync, epoch, doing))
+        self.in_time(doing, |link| async move {
+            let since = Instant::now();
+            loop {
+                let claimed =
+                    write::again_on_conflict(link, doing, || own::claim(link, sync, epoch, doing)).await;
+                match claimed {
+                    // A process that died inside of a transaction has left it to the server, with the sync's checkpoint.
+                    Err(error)
+                        if error.kind() == ErrorKind::Busy && since.elapsed() < timeouts::ABANDONED =>
+                    {
+                        tokio::time::sleep(timeouts::PAUSE).await;
+                    }
+                    claimed => return claimed,
+                }
+            }
         })
         .await
     }

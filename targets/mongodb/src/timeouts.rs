@@ -14,6 +14,11 @@ pub(crate) const COMMIT: Duration = Duration::from_secs(30);
 /// How long a batch is tried again because another transaction holds one of its documents. MongoDB has no queue for locks
 /// of transactions: whoever comes second is turned away at once.
 pub(crate) const LOCK: Duration = Duration::from_secs(5);
+/// How long a claim waits for the transaction of a process that died: the server ends it after
+/// `transactionLifetimeLimitSeconds`, 60 if nothing is set, and looks for such every half of that.
+pub(crate) const ABANDONED: Duration = Duration::from_secs(100);
+/// Between two claims meanwhile.
+pub(crate) const PAUSE: Duration = Duration::from_secs(1);
 /// How long a call of many commands may take in all.
 pub(crate) const CALL: Duration = Duration::from_secs(180);
 /// How long to look for a server that can be written to. An election takes about twelve seconds; the engine tries again.
