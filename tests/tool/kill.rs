@@ -69,8 +69,9 @@ fn a_killed_first_load_of_mysql_is_finished_and_the_next_run_sees_what_changed_s
     killed_first_load(Project::mysql());
 }
 
+/// The next run waits for the transaction of the dead one, which the server keeps for a minute or more.
 #[test]
-fn a_killed_first_load_of_mongodb_is_finished_and_the_next_run_sees_what_changed_since() {
+fn a_crashed_first_load_of_mongodb_is_finished_and_the_next_run_sees_what_changed_since() {
     killed_first_load(Project::mongodb());
 }
 

@@ -142,7 +142,7 @@ fn what_lasts_ends_the_run_in_time_and_the_next_one_goes_on_elsewhere_too() {
 
 /// Contract: C2, C7
 #[test]
-fn a_process_killed_while_it_sends_rows_loses_and_doubles_none_elsewhere_either() {
+fn a_crash_while_rows_are_sent_loses_and_doubles_none_elsewhere_either() {
     side_by_side(LINES, |line| {
         let line = line();
         line.project.ok(&["run"]);
