@@ -109,6 +109,8 @@ unpack_mysql() {
   say "unpacking MySQL into $CACHE"
   local log=$CACHE/mysql.log mirror program
   mirror=$(sed -n 's/^URIs: //p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -n 1)
+  [ -n "$mirror" ] || mirror=$(sed -n 's/^deb  *\([^ ]*\).*/\1/p' /etc/apt/sources.list 2>/dev/null | head -n 1)
+  [ -n "$mirror" ] || die "no mirror of Debian's packages is known to apt on this machine"
   rm -rf "$MYSQL_ROOT"
   mmdebstrap --variant=extract --skip=check/empty --aptopt='Acquire::Check-Valid-Until "false"' \
     --include=mysql-server-core,mysql-client-core sid "$MYSQL_ROOT" "$mirror" >"$log" 2>&1 ||
