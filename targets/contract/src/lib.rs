@@ -6,11 +6,13 @@
 //! [`TargetError`] (how a target says no).
 
 mod batch;
+pub mod carrier;
 mod error;
 mod inspection;
 pub mod json;
 mod limits;
 mod scan;
+pub mod search;
 mod shape;
 mod table;
 mod target;

@@ -11,13 +11,12 @@ use crate::{
     own,
     plan::Plan,
     rows::{Place, Rows},
-    search::Search,
     statement::{self, Source},
     transaction::{Answered, Session},
     unique::{self, Parking},
     write::{self, Prepared, Refusal, refusal},
 };
-use hydrant_contract::{Applied, Batch, ErrorKind, Mode, Part, Reject, Result};
+use hydrant_contract::{Applied, Batch, ErrorKind, Mode, Part, Reject, Result, search::Search};
 use mysql_async::{Row, Value};
 use std::{
     collections::{BTreeMap, HashSet},

@@ -33,7 +33,6 @@ mod plan;
 mod read;
 mod rows;
 mod scan;
-mod search;
 mod session;
 mod statement;
 mod timeouts;

@@ -7,13 +7,12 @@
 use crate::{
     copy::{self, Staged},
     plan::Plan,
-    search::Search,
     statement::{self, Span},
     transaction::Transaction,
     unique,
     write::{self, Refusal, refusal, span_of},
 };
-use hydrant_contract::{Applied, Batch, ErrorKind, Result, TargetError};
+use hydrant_contract::{Applied, Batch, ErrorKind, Result, TargetError, search::Search};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},

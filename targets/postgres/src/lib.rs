@@ -29,7 +29,6 @@ mod own;
 mod plan;
 mod read;
 mod scan;
-mod search;
 mod statement;
 mod timeouts;
 mod tls;

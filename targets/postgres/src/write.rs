@@ -7,12 +7,13 @@ use crate::{
     copy::{self, Staged},
     own,
     plan::Plan,
-    search::Search,
     statement::{self, Span},
     transaction::{self, Transaction},
     unique::Parking,
 };
-use hydrant_contract::{Applied, Batch, ErrorKind, Mode, Part, Reject, Result, TableSpec, TargetError};
+use hydrant_contract::{
+    Applied, Batch, ErrorKind, Mode, Part, Reject, Result, TableSpec, TargetError, search::Search,
+};
 use std::collections::BTreeMap;
 use tokio_postgres::{Error, error::DbError};
 

@@ -1,30 +1,27 @@
 //! Answers of MySQL back into the Arrow carriers, exactly or not at all.
 
-mod json;
-
-use crate::{column_type::Kind, encode};
+use crate::column_type::Kind;
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array,
-        FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Float64Array, Int64Array, ListArray,
-        StringArray, Time64MicrosecondArray, Time64NanosecondArray, TimestampMicrosecondArray,
-        TimestampNanosecondArray, UInt64Array,
+        ArrayRef, BinaryArray, BooleanArray, Date32Array, Float32Array, Float64Array, Int64Array,
+        StringArray, UInt64Array,
     },
-    datatypes::{DataType, FieldRef, Float32Type, i256},
+    datatypes::{DataType, i256},
 };
 use chrono::NaiveDate;
-use hydrant_contract::{Resolution, ValueType};
+use hydrant_contract::{
+    Resolution, ValueType,
+    carrier::{Unreadable, decimals, parse_units, times, uuids},
+    json,
+};
 use mysql_async::Value;
 use std::sync::Arc;
-
-/// Why an answer cannot be carried.
-pub(crate) type Unreadable = String;
 
 /// The values of one column, as the binary protocol brings them from a column of this kind.
 pub(crate) fn column(value: &ValueType, kind: &Kind, cells: &[&Value]) -> Result<ArrayRef, Unreadable> {
     Ok(match value {
         ValueType::List(_) | ValueType::Vector(_) | ValueType::Struct(_) | ValueType::Map(..) => {
-            json::column(value, &collect(cells, text)?)?
+            json::read(value, &collect(cells, text)?)?
         }
         ValueType::Boolean => Arc::new(BooleanArray::from(collect(cells, |c| match whole(kind, c)? {
             0 => Some(false),
@@ -48,7 +45,7 @@ pub(crate) fn column(value: &ValueType, kind: &Kind, cells: &[&Value]) -> Result
             let read = |c: &Value| {
                 let units = match c {
                     Value::Bytes(_) if !matches!(kind, Kind::Bit(_)) => {
-                        encode::parse_units(text(c)?, (*scale).max(0).unsigned_abs().into())?
+                        parse_units(text(c)?, (*scale).max(0).unsigned_abs().into())?
                     }
                     _ => i256::from_i128(whole(kind, c)?),
                 };
@@ -123,7 +120,7 @@ fn whole(kind: &Kind, cell: &Value) -> Option<i128> {
         (Value::Bytes(bits), Kind::Bit(_)) => {
             Some(bits.iter().fold(0, |number, byte| (number << 8) | i128::from(*byte)))
         }
-        (cell, _) => encode::parse_units(text(cell)?, 0)?.to_i128(),
+        (cell, _) => parse_units(text(cell)?, 0)?.to_i128(),
     }
 }
 
@@ -158,72 +155,6 @@ fn in_unit(micros: i64, unit: Resolution) -> Option<i64> {
         Resolution::Micro => Some(micros),
         Resolution::Nano => micros.checked_mul(1000),
     }
-}
-
-fn decimals(
-    value: &ValueType,
-    precision: u8,
-    scale: i8,
-    values: Vec<Option<i256>>,
-) -> Result<ArrayRef, Unreadable> {
-    let wrong = |e: arrow::error::ArrowError| e.to_string();
-    // Arrow's own check of the precision stumbles over negative scales.
-    let limit = i256::from_i128(10).checked_pow(precision.into()).unwrap_or(i256::MAX);
-    if values.iter().flatten().any(|v| *v >= limit || *v <= -limit) {
-        return Err("a number of the table has too many digits".to_owned());
-    }
-    if let DataType::Decimal256(..) = value.carrier() {
-        let array = Decimal256Array::from(values);
-        return Ok(Arc::new(array.with_precision_and_scale(precision, scale).map_err(wrong)?));
-    }
-    let array = Decimal128Array::from_iter(values.into_iter().map(|v| v.map(i256::as_i128)));
-    Ok(Arc::new(array.with_precision_and_scale(precision, scale).map_err(wrong)?))
-}
-
-fn times(value: &ValueType, values: Vec<Option<i64>>) -> ArrayRef {
-    match value {
-        ValueType::Time(Resolution::Micro) => Arc::new(Time64MicrosecondArray::from(values)),
-        ValueType::Time(Resolution::Nano) => Arc::new(Time64NanosecondArray::from(values)),
-        ValueType::Timestamp(Resolution::Micro) => Arc::new(TimestampMicrosecondArray::from(values)),
-        ValueType::Timestamp(Resolution::Nano) => Arc::new(TimestampNanosecondArray::from(values)),
-        ValueType::Instant(Resolution::Nano) => {
-            Arc::new(TimestampNanosecondArray::from(values).with_timezone("UTC"))
-        }
-        _ => Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")),
-    }
-}
-
-fn uuids(values: impl Iterator<Item = Option<[u8; 16]>>) -> Result<ArrayRef, Unreadable> {
-    let array =
-        FixedSizeBinaryArray::try_from_sparse_iter_with_size(values, 16).map_err(|e| e.to_string())?;
-    Ok(Arc::new(array))
-}
-
-/// The field of the items of a list, as the carrier has it.
-fn item_field(value: &ValueType) -> Result<FieldRef, Unreadable> {
-    match value.carrier() {
-        DataType::List(field) | DataType::FixedSizeList(field, _) => Ok(field),
-        other => Err(format!("{other} has no items")),
-    }
-}
-
-/// Lists that all have the length of the vector, where they are not NULL.
-fn vectors(lists: &ListArray, len: i32) -> Result<ArrayRef, Unreadable> {
-    let mut values: Vec<Option<f32>> = Vec::new();
-    for row in 0..lists.len() {
-        if lists.is_null(row) {
-            values.extend(std::iter::repeat_n(None, usize::try_from(len).unwrap_or_default()));
-            continue;
-        }
-        if lists.value_length(row) != len {
-            return Err(format!("a vector of the table has not {len} dimensions"));
-        }
-        values.extend(lists.value(row).as_primitive::<Float32Type>().iter());
-    }
-    let field = item_field(&ValueType::Vector(len))?;
-    let values = Arc::new(Float32Array::from(values));
-    let array = FixedSizeListArray::try_new(field, len, values, lists.nulls().cloned());
-    Ok(Arc::new(array.map_err(|e| e.to_string())?))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use arrow::{
 use hydrant_contract::{Resolution, ValueType};
 use std::{borrow::Cow, io::Write};
 
-pub(crate) use number::{Fit, Number, parse_units};
+pub(crate) use number::{Fit, Number};
 pub(crate) use text::TextRule;
 pub(crate) use time::{DAYS, MICROS, TIMESTAMP_MICROS};
 

@@ -3,7 +3,7 @@
 use super::Refused;
 use arrow::{
     array::{Array, AsArray},
-    datatypes::{DataType, Decimal128Type, Decimal256Type, Int64Type, UInt64Type, i256},
+    datatypes::{DataType, Decimal128Type, Decimal256Type, Int64Type, UInt64Type},
 };
 use hydrant_contract::ValueType;
 
@@ -201,34 +201,6 @@ fn put_digits(value: u128, buffer: &mut [u8; DIGITS_MAX]) -> usize {
     }
 }
 
-/// A number in units of this scale, if it is one without a rest. It may have an exponent, as numbers in JSON do.
-pub(crate) fn parse_units(text: &str, scale: u32) -> Option<i256> {
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => {
-            (mantissa, exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?)
-        }
-        None => (text, 0_i64),
-    };
-    let (sign, number) = mantissa.strip_prefix('-').map_or(("", mantissa), |number| ("-", number));
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let digits = format!("{whole}{fraction}");
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    // The power of ten of the last digit, in units.
-    let power = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(scale.into())?;
-    let digits = digits.trim_start_matches('0');
-    if digits.is_empty() {
-        return Some(i256::ZERO);
-    }
-    let shifted = match usize::try_from(power.unsigned_abs()).ok()? {
-        // No number that fits has as many digits.
-        zeros if power >= 0 => (zeros < 100).then(|| format!("{digits}{}", "0".repeat(zeros)))?,
-        cut => digits.strip_suffix("0".repeat(cut.min(1000)).as_str())?.to_owned(),
-    };
-    i256::from_string(&format!("{sign}{shifted}"))
-}
-
 /// Whether every number in a JSON text is a 64-bit integer, or named by the shortest digits of a 64-bit float: MySQL's JSON
 /// keeps nothing else.
 pub(super) fn json_survives(text: &str) -> bool {
@@ -303,22 +275,6 @@ mod tests {
             let mut out = Vec::new();
             put_integer(value, &mut out);
             assert_eq!(String::from_utf8(out).expect("digits"), value.to_string());
-        }
-    }
-
-    #[test]
-    fn units_are_read_without_rounding() {
-        assert_eq!(parse_units("-1.50", 2), Some(i256::from_i128(-150)));
-        assert_eq!(parse_units("1.505", 2), None);
-        assert_eq!(parse_units("7", 0), Some(i256::from_i128(7)));
-        assert_eq!(parse_units(".5", 1), Some(i256::from_i128(5)));
-        assert_eq!(parse_units("1.5e3", 1), Some(i256::from_i128(15_000)));
-        assert_eq!(parse_units("1e20", 0), Some(i256::from_i128(100_000_000_000_000_000_000)));
-        assert_eq!(parse_units("1500e-2", 0), Some(i256::from_i128(15)));
-        assert_eq!(parse_units("15e-1", 0), None);
-        assert_eq!(parse_units("0.000", 0), Some(i256::ZERO));
-        for bad in ["", "-", ".", "1e", "e5", "1e999999999999", "x", "1.2.3"] {
-            assert_eq!(parse_units(bad, 5), None, "{bad}");
         }
     }
 

@@ -1,26 +1,23 @@
 //! Answers of Postgres back into the Arrow carriers, exactly or not at all.
 
-mod json;
-
 use crate::{
     column_type::Kind,
     encode::{self, DAYS_TO_2000, MICROS_TO_2000},
 };
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array,
-        FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Float64Array, Int64Array, ListArray,
-        StringArray, Time64MicrosecondArray, Time64NanosecondArray, TimestampMicrosecondArray,
-        TimestampNanosecondArray, UInt64Array,
+        ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Float32Array, Float64Array, Int64Array,
+        ListArray, StringArray, UInt64Array,
     },
     buffer::{NullBuffer, OffsetBuffer},
-    datatypes::{DataType, FieldRef, Float32Type, i256},
+    datatypes::{DataType, i256},
 };
-use hydrant_contract::{Resolution, ValueType};
+use hydrant_contract::{
+    Resolution, ValueType,
+    carrier::{Unreadable, decimals, item_field, parse_units, times, uuids, vectors},
+    json,
+};
 use std::sync::Arc;
-
-/// Why an answer cannot be carried.
-pub(crate) type Unreadable = String;
 
 /// The values of one column from their binary forms in the [travelling](Kind::travel) type of a column of this kind.
 pub(crate) fn column(
@@ -36,7 +33,7 @@ pub(crate) fn column(
         }
         (ValueType::List(_) | ValueType::Vector(_) | ValueType::Struct(_) | ValueType::Map(..), _) => {
             let texts = collect(cells, text)?;
-            json::column(value, &texts)
+            json::read(value, &texts)
         }
         (_, travel) => scalars(value, &travel, cells),
     }
@@ -68,11 +65,10 @@ fn scalars(value: &ValueType, kind: &Kind, cells: &[Option<&[u8]>]) -> Result<Ar
         }
         ValueType::Decimal { precision, scale } => {
             // Units of a positive power of ten: read as whole numbers, then divided.
-            let (places, factor) = (i32::from(*scale).max(0), i32::from(*scale).min(0).unsigned_abs());
-            let factor = encode::parse_numeric(&format!("1{}", "0".repeat(factor as usize)), 0);
-            let factor = factor.ok_or("the scale is too large")?;
+            let (places, factor) = ((*scale).max(0).unsigned_abs(), (*scale).min(0).unsigned_abs());
+            let factor = i256::from_i128(10).checked_pow(factor.into()).ok_or("the scale is too large")?;
             let read = |c| {
-                let units = number(kind, c, places)?;
+                let units = number(kind, c, places.into())?;
                 (units % factor == i256::ZERO).then(|| units / factor)
             };
             decimals(value, *precision, *scale, collect(cells, read)?)?
@@ -124,14 +120,14 @@ fn long(cell: &[u8]) -> Option<i64> {
 }
 
 /// A number in units of this scale.
-fn number(kind: &Kind, cell: &[u8], scale: i32) -> Option<i256> {
+fn number(kind: &Kind, cell: &[u8], scale: u32) -> Option<i256> {
     let whole = match kind {
         Kind::Int2 => i16::from_be_bytes(cell.try_into().ok()?).to_string(),
         Kind::Int4 => i32::from_be_bytes(cell.try_into().ok()?).to_string(),
         Kind::Int8 => long(cell)?.to_string(),
         _ => encode::digits_of(cell)?,
     };
-    encode::parse_numeric(&whole, scale)
+    parse_units(&whole, scale)
 }
 
 /// A float that was widened, or would be again without loss.
@@ -145,53 +141,6 @@ fn in_unit(micros: i64, unit: Resolution) -> Option<i64> {
     match unit {
         Resolution::Micro => Some(micros),
         Resolution::Nano => micros.checked_mul(1000),
-    }
-}
-
-fn decimals(
-    value: &ValueType,
-    precision: u8,
-    scale: i8,
-    values: Vec<Option<i256>>,
-) -> Result<ArrayRef, Unreadable> {
-    let wrong = |e: arrow::error::ArrowError| e.to_string();
-    // Arrow's own check of the precision stumbles over negative scales.
-    let limit = i256::from_i128(10).checked_pow(precision.into()).unwrap_or(i256::MAX);
-    if values.iter().flatten().any(|v| *v >= limit || *v <= -limit) {
-        return Err("a number of the table has too many digits".to_owned());
-    }
-    if let DataType::Decimal256(..) = value.carrier() {
-        let array = Decimal256Array::from(values);
-        return Ok(Arc::new(array.with_precision_and_scale(precision, scale).map_err(wrong)?));
-    }
-    let array = Decimal128Array::from_iter(values.into_iter().map(|v| v.map(i256::as_i128)));
-    Ok(Arc::new(array.with_precision_and_scale(precision, scale).map_err(wrong)?))
-}
-
-fn times(value: &ValueType, values: Vec<Option<i64>>) -> ArrayRef {
-    match value {
-        ValueType::Time(Resolution::Micro) => Arc::new(Time64MicrosecondArray::from(values)),
-        ValueType::Time(Resolution::Nano) => Arc::new(Time64NanosecondArray::from(values)),
-        ValueType::Timestamp(Resolution::Micro) => Arc::new(TimestampMicrosecondArray::from(values)),
-        ValueType::Timestamp(Resolution::Nano) => Arc::new(TimestampNanosecondArray::from(values)),
-        ValueType::Instant(Resolution::Nano) => {
-            Arc::new(TimestampNanosecondArray::from(values).with_timezone("UTC"))
-        }
-        _ => Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")),
-    }
-}
-
-fn uuids(values: impl Iterator<Item = Option<[u8; 16]>>) -> Result<ArrayRef, Unreadable> {
-    let array =
-        FixedSizeBinaryArray::try_from_sparse_iter_with_size(values, 16).map_err(|e| e.to_string())?;
-    Ok(Arc::new(array))
-}
-
-/// The field of the items of a list, as the carrier has it.
-fn item_field(value: &ValueType) -> Result<FieldRef, Unreadable> {
-    match value.carrier() {
-        DataType::List(field) | DataType::FixedSizeList(field, _) => Ok(field),
-        other => Err(format!("{other} has no items")),
     }
 }
 
@@ -233,23 +182,4 @@ fn array_items<'c>(cell: &'c [u8], items: &mut Vec<Option<&'c [u8]>>) -> Option<
         }
     }
     Some(())
-}
-
-/// Lists that all have the length of the vector, where they are not NULL.
-fn vectors(lists: &ListArray, len: i32) -> Result<ArrayRef, Unreadable> {
-    let mut values: Vec<Option<f32>> = Vec::new();
-    for row in 0..lists.len() {
-        if lists.is_null(row) {
-            values.extend(std::iter::repeat_n(None, usize::try_from(len).unwrap_or_default()));
-            continue;
-        }
-        if lists.value_length(row) != len {
-            return Err(format!("a vector of the table has not {len} dimensions"));
-        }
-        values.extend(lists.value(row).as_primitive::<Float32Type>().iter());
-    }
-    let field = item_field(&ValueType::Vector(len))?;
-    let values = Arc::new(Float32Array::from(values));
-    let array = FixedSizeListArray::try_new(field, len, values, lists.nulls().cloned());
-    Ok(Arc::new(array.map_err(|e| e.to_string())?))
 }

@@ -21,7 +21,7 @@ use hydrant_contract::{Resolution, ValueType};
 use numeric::Unscaled;
 use std::borrow::Cow;
 
-pub(crate) use numeric::{Fit, digits_of, parse as parse_numeric};
+pub(crate) use numeric::{Fit, digits_of};
 pub(crate) use time::{DATES_SINCE_1970, DAYS_TO_2000, MICROS_SINCE_1970, MICROS_TO_2000};
 
 /// Why a value cannot be held, in words for the owner of the data and without the value.

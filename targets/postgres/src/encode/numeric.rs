@@ -214,33 +214,12 @@ pub(crate) fn digits_of(bytes: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// A number in plain digits as a whole number of units of this scale; `None` if it is not one within 256 bits.
-pub(crate) fn parse(text: &str, scale: i32) -> Option<i256> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let fraction = fraction.trim_end_matches('0');
-    let mut digits = format!("{whole}{fraction}");
-    let places = i32::try_from(fraction.len()).ok()?;
-    if places > scale {
-        let excess = usize::try_from(places - scale).ok()?;
-        let kept = digits.len().checked_sub(excess)?;
-        if digits[kept..].bytes().any(|b| b != b'0') {
-            return None;
-        }
-        digits.truncate(kept);
-    } else {
-        digits.extend(std::iter::repeat_n('0', usize::try_from(scale - places).ok()?));
-    }
-    match digits.as_str() {
-        "" | "-" => Some(i256::ZERO),
-        digits => i256::from_string(digits),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use arrow::array::{Decimal128Array, Decimal256Array};
     use arrow::util::display::{ArrayFormatter, FormatOptions};
+    use hydrant_contract::carrier::parse_units;
     use proptest::prelude::*;
 
     fn binary(value: &Unscaled, scale: i32, fit: &Fit) -> Result<Vec<u8>, Refused> {
@@ -289,7 +268,7 @@ mod tests {
             let bytes = binary(&Unscaled::small(value), scale.into(), &Fit::Always).expect("a number");
             let text = digits_of(&bytes).expect("finite");
             prop_assert_eq!(&text, &expected);
-            prop_assert_eq!(parse(&text, scale.into()), Some(i256::from_i128(value)));
+            prop_assert_eq!(parse_units(&text, scale.unsigned_abs().into()), Some(i256::from_i128(value)));
         }
 
         #[test]
@@ -301,7 +280,7 @@ mod tests {
             let bytes = binary(&Unscaled::large(value), scale.into(), &Fit::Always).expect("a number");
             let text = digits_of(&bytes).expect("finite");
             prop_assert_eq!(&text, &expected);
-            prop_assert_eq!(parse(&text, scale.into()), Some(value));
+            prop_assert_eq!(parse_units(&text, scale.unsigned_abs().into()), Some(value));
         }
     }
 }

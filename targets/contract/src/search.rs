@@ -5,23 +5,25 @@ use std::ops::Range;
 /// Halves ranges of rows until each is accepted as a whole, or is a single row that is refused. Rows are tried in order,
 /// so the ranges that were accepted lie in order too.
 #[derive(Debug)]
-pub(crate) struct Search {
+pub struct Search {
     todo: Vec<Range<usize>>,
 }
 
 impl Search {
-    pub(crate) fn new(rows: Range<usize>) -> Self {
+    /// All of these rows are to be tried.
+    pub fn new(rows: Range<usize>) -> Self {
         Self { todo: if rows.is_empty() { Vec::new() } else { vec![rows] } }
     }
 
     /// The next rows to try.
-    pub(crate) fn next(&mut self) -> Option<Range<usize>> {
+    #[allow(clippy::should_implement_trait)] // what comes next depends on what is said of the rows before
+    pub fn next(&mut self) -> Option<Range<usize>> {
         self.todo.pop()
     }
 
     /// Notes that these rows, just tried, were refused; with the row that the server named, if it did. Returns the row if
     /// it is a single one: it is guilty.
-    pub(crate) fn refused(&mut self, rows: Range<usize>, named: Option<usize>) -> Option<usize> {
+    pub fn refused(&mut self, rows: Range<usize>, named: Option<usize>) -> Option<usize> {
         if rows.len() <= 1 {
             return Some(rows.start);
         }

@@ -1,9 +1,11 @@
-//! JSON back into lists, structs and maps: the reverse of [`hydrant_contract::json`].
+//! JSON back into lists, structs and maps: the reverse of [`append`](super::append).
 //!
 //! Numbers are kept as text until their type is known, so that none passes through a float that does not belong there.
 
-use super::{Unreadable, decimals, item_field, times, uuids, vectors};
-use crate::encode;
+use crate::{
+    Resolution, ValueType,
+    carrier::{Unreadable, decimals, item_field, parse_units, times, uuids, vectors},
+};
 use arrow::{
     array::{
         ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Float32Array, Float64Array, Int64Array,
@@ -13,14 +15,13 @@ use arrow::{
     datatypes::DataType,
 };
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
-use hydrant_contract::{Resolution, ValueType};
 use serde_json::value::RawValue;
 use std::{collections::BTreeMap, sync::Arc};
 
 const NOT_AS_WANTED: &str = "a JSON value of the table is not what the sync writes there";
 
 /// The values from JSON texts; an absent one, or the JSON `null`, is NULL.
-pub(super) fn column(value: &ValueType, texts: &[Option<&str>]) -> Result<ArrayRef, Unreadable> {
+pub fn column(value: &ValueType, texts: &[Option<&str>]) -> Result<ArrayRef, Unreadable> {
     let texts: Vec<_> = texts
         .iter()
         .map(|t| t.map(str::trim).filter(|t| *t != "null" || *value == ValueType::Json))
@@ -41,7 +42,7 @@ pub(super) fn column(value: &ValueType, texts: &[Option<&str>]) -> Result<ArrayR
         }
         ValueType::Decimal { precision, scale } => {
             let read = |t: &str| {
-                let units = encode::parse_numeric(t, i32::from(*scale).max(0))?;
+                let units = parse_units(t, (*scale).max(0).unsigned_abs().into())?;
                 let factor = arrow::datatypes::i256::from_i128(10)
                     .checked_pow((*scale).min(0).unsigned_abs().into())?;
                 (units % factor == arrow::datatypes::i256::ZERO).then(|| units / factor)
@@ -142,7 +143,7 @@ fn string(text: &str) -> Option<String> {
 }
 
 fn whole(text: &str) -> Option<arrow::datatypes::i256> {
-    encode::parse_numeric(text, 0)
+    parse_units(text, 0)
 }
 
 fn key_text(key: &ValueType, name: &str) -> String {
@@ -191,15 +192,15 @@ fn time(value: &ValueType, text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Integer;
     use arrow::array::Array;
-    use hydrant_contract::Integer;
 
     fn round_trip(value: &ValueType, texts: &[Option<&str>]) {
         let array = column(value, texts).expect("a column");
         assert_eq!(array.data_type(), &value.carrier());
         for (row, text) in texts.iter().enumerate() {
             let mut out = String::new();
-            hydrant_contract::json::append(&mut out, array.as_ref(), row, value).expect("JSON");
+            super::super::append(&mut out, array.as_ref(), row, value).expect("JSON");
             assert_eq!(out, text.unwrap_or("null"));
         }
     }

@@ -1,8 +1,12 @@
-//! Values as JSON text, for targets that keep lists, structs and maps as JSON.
+//! Values as JSON text and back, for targets that keep lists, structs and maps as JSON.
 //!
 //! One rendering for every target, so that the same list reads the same in SQLite and in Postgres: numbers with all
 //! their digits, dates and times as in ISO 8601, instants in UTC with `Z`, bytes as lower-case hexadecimal digits, keys
 //! of maps as strings.
+
+mod read;
+
+pub use read::column as read;
 
 use crate::ValueType;
 use arrow::{
