@@ -38,6 +38,10 @@ fn text(report: &CheckReport) {
         report.table,
         report.target
     );
+    anstream::println!("   from {}", report.source);
+    for note in &report.notes {
+        anstream::println!("   note: {note}");
+    }
     let columns: Vec<_> = report.columns.iter().map(|(name, value)| format!("{name} {value}")).collect();
     anstream::println!("   {}", columns.join(", "));
     if !report.ddl.is_empty() {

@@ -2,14 +2,15 @@
 
 mod guard;
 mod order;
+mod source;
 mod sync;
 
 use super::{
-    Config, FileTable, FilesSpec, SourceSpec, StorageOptions, StoreSpec, TargetSpec, location,
+    Config, StorageOptions, StoreSpec, TargetSpec, location,
     number::{Size, Version, Whole},
     raw,
     reader::{At, Field, Reader},
-    value::{Either, Hidden, Names, Setting, Text, YesNo},
+    value::{Either, Hidden, Names, Setting, YesNo},
 };
 use crate::{secret::Secret, sync::Retention};
 use std::{collections::BTreeMap, path::Path};
@@ -49,7 +50,7 @@ pub(super) fn config(raw: raw::Configuration, path: &Path, reader: &mut Reader<'
     let Version = raw.version.or(Version)?;
     Some(Config {
         path: path.to_owned(),
-        sources: each(sources, source, reader),
+        sources: each(sources, source::source, reader),
         targets: each(targets, target, reader),
         store: store?,
         memory_bytes: memory_bytes?,
@@ -102,26 +103,6 @@ fn memory_bytes(raw: Field<Size>, reader: &mut Reader<'_>) -> Option<u64> {
 fn options(raw: Field<Names<Setting>>) -> StorageOptions {
     let settings = raw.given().into_iter().flat_map(|at| at.value.right());
     settings.map(|(name, setting)| (name.value, setting.value.0)).collect()
-}
-
-fn source(raw: At<raw::Source>, reader: &mut Reader<'_>) -> Option<SourceSpec> {
-    match raw.value {
-        raw::Source::Files(files) => {
-            let tables = files.tables.given().map(|at| at.value);
-            Some(SourceSpec::Files(FilesSpec {
-                tables: each(tables, file_table, reader),
-                options: options(files.options),
-            }))
-        }
-    }
-}
-
-fn file_table(raw: At<Either<Text, raw::FileTable>>, reader: &mut Reader<'_>) -> Option<FileTable> {
-    let (path, format) = match raw.value {
-        Either::Short(path) => (At { value: path, span: raw.span }, None),
-        Either::Long(block) => (block.path.given()?, block.format.given().map(|at| at.value.0)),
-    };
-    Some(FileTable { location: location::location(&path, reader)?, format })
 }
 
 fn target(raw: At<raw::Target>, reader: &mut Reader<'_>) -> Option<TargetSpec> {

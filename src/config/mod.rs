@@ -13,12 +13,14 @@ mod number;
 mod policy;
 mod raw;
 mod reader;
+mod source;
 mod suggest;
 mod table;
 mod tree;
 mod value;
 
 pub use error::{ConfigError, ConfigErrors};
+pub use source::{FileFormat, FileTable, FilesSpec, SourceSpec};
 pub(crate) use suggest::closest;
 
 use crate::{secret::Secret, sync::SyncSpec};
@@ -123,43 +125,6 @@ pub struct StoreSpec {
     pub location: Location,
     /// How to reach it.
     pub options: StorageOptions,
-}
-
-/// A source, by kind.
-#[derive(Clone, Debug)]
-pub enum SourceSpec {
-    /// SQL over Parquet, CSV and JSON files.
-    Files(FilesSpec),
-}
-
-/// Tables of files.
-#[derive(Clone, Debug, Default)]
-pub struct FilesSpec {
-    /// Tables by the name that queries use.
-    pub tables: BTreeMap<String, FileTable>,
-    /// How to reach object storage, for tables that lie there.
-    pub options: StorageOptions,
-}
-
-/// One table of files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileTable {
-    /// A file, a folder or a glob.
-    pub location: Location,
-    /// How the files are read; `None`: by their ending.
-    pub format: Option<FileFormat>,
-}
-
-/// How files are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FileFormat {
-    /// Apache Parquet.
-    Parquet,
-    /// Comma-separated values with a header line.
-    Csv,
-    /// One JSON object per line.
-    Json,
 }
 
 /// A target, by kind.

@@ -4,7 +4,6 @@
 //! what editors show people who write a configuration.
 
 use super::{
-    FileFormat,
     number::{Count, Percent, Size, Version, Whole},
     policy::Policy,
     reader::{Field, Read, Reader},
@@ -92,7 +91,9 @@ macro_rules! words {
 }
 
 mod guard;
+mod source;
 pub(super) use guard::*;
+pub(super) use source::*;
 
 block! {
     /// Keeps tables in application databases equal to queries on a warehouse.
@@ -126,42 +127,6 @@ block! {
         /// Options of the storage client, such as `endpoint`, `region`, `access_key_id`, `secret_access_key`,
         /// `allow_http`. Without them the vendor's own environment variables count.
         [default] options: Names<Setting>,
-    }
-}
-
-block_by_type! {
-    /// Where rows come from.
-    Source {
-        /// SQL over Parquet, CSV and JSON files.
-        "files" => Files,
-    }
-}
-
-block! {
-    /// SQL over Parquet, CSV and JSON files.
-    Files {
-        /// The tables that queries can use, by name: a file, a folder or a glob, on disk or in object storage.
-        tables: Names<Either<Text, FileTable>>,
-        /// Options of the storage client, for tables in object storage.
-        [default] options: Names<Setting>,
-    }
-}
-
-block! {
-    /// A table of files, with its format.
-    FileTable {
-        /// A file, a folder or a glob; a path or a URL.
-        path: Text,
-        /// How the files are read. Without it: by their ending.
-        [default] format: OneOf<FileFormat>,
-    }
-}
-
-words! {
-    FileFormat {
-        "parquet" => Self::Parquet, "Apache Parquet.";
-        "csv" => Self::Csv, "Comma-separated values with a header line.";
-        "json" => Self::Json, "One JSON object per line.";
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     screen::mender,
     table_spec,
 };
-use crate::{fingerprint::Scheme, store::History, sync::SyncSpec};
+use crate::{fingerprint::Scheme, source::About, store::History, sync::SyncSpec};
 use hydrant_contract::{Inspection, Shape};
 
 /// Checks a sync; changes nothing, and does not run the query.
@@ -20,6 +20,7 @@ pub async fn check(env: &Env, sync: &SyncSpec) -> Result<CheckReport, RunError> 
 }
 
 async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckReport, Failure> {
+    let source = env.source.about().await?;
     let schema = env.source.describe(&sync.model).await?;
     let shape = Shape::of(&schema, sync.key.clone())?;
     refuse_reserved(&schema, &sync.deletes)?;
@@ -38,5 +39,10 @@ async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckR
     mender(sync, &spec.shape, &limits)?;
     let columns = spec.shape.columns().iter().map(|c| (c.name.clone(), c.value.to_string())).collect();
     let target = format!("{} at {}", server.product, server.place);
-    Ok(CheckReport { sync: sync.name.clone(), target, table, columns, ddl })
+    let About { product, place: at, account, notes } = source;
+    let source = match account {
+        Some(account) => format!("{product} at {at} as {account}"),
+        None => format!("{product}: {at}"),
+    };
+    Ok(CheckReport { sync: sync.name.clone(), source, notes, target, table, columns, ddl })
 }

@@ -224,6 +224,10 @@ pub struct FailedAttempt {
 pub struct CheckReport {
     /// The sync.
     pub sync: String,
+    /// Product and place of the source, and the account that queries run as.
+    pub source: String,
+    /// What is worth knowing of that account's rights.
+    pub notes: Vec<String>,
     /// Product and place of the target.
     pub target: String,
     /// The table.

@@ -1,9 +1,11 @@
 //! Where rows come from: a source runs a model and streams its rows as Arrow record batches.
 
+mod dialect;
 mod error;
 #[cfg(feature = "files")]
 pub mod files;
 
+pub use dialect::Dialect;
 pub use error::{SourceError, SourceErrorKind};
 
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
@@ -16,11 +18,30 @@ use std::path::PathBuf;
 /// A source never holds a whole result in memory, and needs read access only.
 #[async_trait]
 pub trait Source: Send + Sync {
+    /// How its SQL is written.
+    fn dialect(&self) -> Dialect;
+
+    /// Connects, and says what is there and what the account may do.
+    async fn about(&self) -> Result<About, SourceError>;
+
     /// The columns that the model returns, without running it in full.
     async fn describe(&self, model: &Model) -> Result<SchemaRef, SourceError>;
 
     /// Runs the model. The stream ends after its first error. Dropping it cancels the query.
     async fn open(&self, model: &Model) -> Result<Rows, SourceError>;
+}
+
+/// What a source has to say of itself once it is connected to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Product and version: `PostgreSQL 17.2`.
+    pub product: String,
+    /// Where it is: host and database, file, project. Without passwords.
+    pub place: String,
+    /// The account that queries run as, where there are accounts.
+    pub account: Option<String>,
+    /// What whoever checks the set-up should know of the account's rights: each one sentence.
+    pub notes: Vec<String>,
 }
 
 /// The rows of a model, in the source's order, in whatever Arrow types the source has.

@@ -11,7 +11,7 @@ use hydrant::{
     clock::SystemClock,
     engine::{self, Env, Observer, Pace, RunOptions, Step},
     point::Point,
-    source::{Model, Rows, Source, SourceError},
+    source::{About, Dialect, Model, Rows, Source, SourceError},
     store::{Kind, LeaseTimes, SyncStore},
     sync::{DuplicateKeys, GuardRules, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
@@ -204,6 +204,14 @@ struct Three;
 
 #[async_trait]
 impl Source for Three {
+    fn dialect(&self) -> Dialect {
+        Dialect::Standard
+    }
+
+    async fn about(&self) -> Result<About, SourceError> {
+        Ok(About::default())
+    }
+
     async fn describe(&self, _: &Model) -> Result<SchemaRef, SourceError> {
         Ok(schema())
     }

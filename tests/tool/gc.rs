@@ -13,7 +13,7 @@ use hydrant::{
     engine::{self, Env, FailureKind, GcReport, Observer, Reason, RunOptions, Step, Unobserved},
     guard::GuardRules,
     point::Point,
-    source::{Model, Rows, Source, SourceError, SourceErrorKind},
+    source::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind},
     store::{Commit, History, Lease, LeaseTimes, SyncStore},
     sync::{DuplicateKeys, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
@@ -46,6 +46,14 @@ fn schema() -> SchemaRef {
 
 #[async_trait]
 impl Source for OneRow {
+    fn dialect(&self) -> Dialect {
+        Dialect::Standard
+    }
+
+    async fn about(&self) -> Result<About, SourceError> {
+        Ok(About::default())
+    }
+
     async fn describe(&self, _: &Model) -> Result<SchemaRef, SourceError> {
         Ok(schema())
     }

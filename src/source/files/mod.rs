@@ -16,7 +16,7 @@ mod schema;
 mod stream;
 mod table;
 
-use super::{Model, Rows, Source, SourceError, SourceErrorKind};
+use super::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind};
 use crate::{
     config::{FileTable, FilesSpec, Location},
     object_storage::{Storage, StorageError, connect},
@@ -216,6 +216,16 @@ impl Inner {
 
 #[async_trait]
 impl Source for FilesSource {
+    fn dialect(&self) -> Dialect {
+        Dialect::DataFusion
+    }
+
+    async fn about(&self) -> Result<About, SourceError> {
+        let tables = self.inner.tables.len();
+        let place = format!("{tables} declared table{}", if tables == 1 { "" } else { "s" });
+        Ok(About { product: "files".to_owned(), place, ..About::default() })
+    }
+
     async fn describe(&self, model: &Model) -> Result<SchemaRef, SourceError> {
         let (inner, model) = (Arc::clone(&self.inner), model.clone());
         let planned = self.engine.run(async move { inner.plan(&model).await }).await?;

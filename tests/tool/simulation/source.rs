@@ -7,7 +7,7 @@ use arrow::{
 };
 use async_trait::async_trait;
 use futures::StreamExt;
-use hydrant::source::{Model, Rows, Source, SourceError, SourceErrorKind};
+use hydrant::source::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Rows by their key: what the column `name` holds.
@@ -28,6 +28,14 @@ fn refused(transient: bool, why: &'static str) -> SourceError {
 
 #[async_trait]
 impl Source for SimulatedSource {
+    fn dialect(&self) -> Dialect {
+        Dialect::Standard
+    }
+
+    async fn about(&self) -> Result<About, SourceError> {
+        Ok(About::default())
+    }
+
     async fn describe(&self, _: &Model) -> Result<SchemaRef, SourceError> {
         Ok(schema())
     }

@@ -15,7 +15,7 @@ use hydrant::{
     guard::GuardRules,
     object_storage,
     secret::Secret,
-    source::{Model, Rows, Source, SourceError},
+    source::{About, Dialect, Model, Rows, Source, SourceError},
     store::{LeaseTimes, SyncStore},
     sync::{DuplicateKeys, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
@@ -37,6 +37,14 @@ fn schema() -> SchemaRef {
 
 #[async_trait]
 impl Source for Endless {
+    fn dialect(&self) -> Dialect {
+        Dialect::Standard
+    }
+
+    async fn about(&self) -> Result<About, SourceError> {
+        Ok(About::default())
+    }
+
     async fn describe(&self, _: &Model) -> Result<SchemaRef, SourceError> {
         Ok(schema())
     }

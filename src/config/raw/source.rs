@@ -1,0 +1,40 @@
+//! Where rows come from.
+
+use super::*;
+use crate::config::FileFormat;
+
+block_by_type! {
+    /// Where rows come from.
+    Source {
+        /// SQL over Parquet, CSV and JSON files.
+        "files" => Files,
+    }
+}
+
+block! {
+    /// SQL over Parquet, CSV and JSON files.
+    Files {
+        /// The tables that queries can use, by name: a file, a folder or a glob, on disk or in object storage.
+        tables: Names<Either<Text, FileTable>>,
+        /// Options of the storage client, for tables in object storage.
+        [default] options: Names<Setting>,
+    }
+}
+
+block! {
+    /// A table of files, with its format.
+    FileTable {
+        /// A file, a folder or a glob; a path or a URL.
+        path: Text,
+        /// How the files are read. Without it: by their ending.
+        [default] format: OneOf<FileFormat>,
+    }
+}
+
+words! {
+    FileFormat {
+        "parquet" => Self::Parquet, "Apache Parquet.";
+        "csv" => Self::Csv, "Comma-separated values with a header line.";
+        "json" => Self::Json, "One JSON object per line.";
+    }
+}
