@@ -91,6 +91,14 @@ fn source(spec: &SourceSpec, memory_bytes: usize, scratch: &Path) -> Result<Arc<
             message: missing("source", "files"),
             position: None,
         }),
+        #[cfg(feature = "adbc")]
+        SourceSpec::Adbc(spec) => Ok(Arc::new(crate::source::adbc::AdbcSource::new(spec))),
+        #[cfg(not(feature = "adbc"))]
+        SourceSpec::Adbc(_) => Err(SourceError {
+            kind: crate::source::SourceErrorKind::Missing,
+            message: missing("source", "adbc"),
+            position: None,
+        }),
     }
 }
 
@@ -144,6 +152,7 @@ fn not_built(kind: &str) -> TargetError {
 
 #[cfg(not(all(
     feature = "files",
+    feature = "adbc",
     feature = "sqlite",
     feature = "postgres",
     feature = "mysql",

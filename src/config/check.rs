@@ -4,6 +4,7 @@ mod guard;
 mod order;
 mod source;
 mod sync;
+mod warehouse;
 
 use super::{
     Config, StorageOptions, StoreSpec, TargetSpec, location,

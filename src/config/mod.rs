@@ -4,6 +4,7 @@
 //! `value`, `number`, `policy`), and checks what they mean (`check`). Each step goes on after an error, so that all are reported together.
 
 mod check;
+mod driver_option;
 mod error;
 mod excerpt;
 mod interpolate;
@@ -18,10 +19,12 @@ mod suggest;
 mod table;
 mod tree;
 mod value;
+mod warehouse;
 
 pub use error::{ConfigError, ConfigErrors};
 pub use source::{FileFormat, FileTable, FilesSpec, SourceSpec};
 pub(crate) use suggest::closest;
+pub use warehouse::{AdbcSpec, DriverName, DriverOption, DriverOptions, Warehouse};
 
 use crate::{secret::Secret, sync::SyncSpec};
 use reader::{Read, Reader};

@@ -92,8 +92,10 @@ macro_rules! words {
 
 mod guard;
 mod source;
+mod warehouse;
 pub(super) use guard::*;
 pub(super) use source::*;
+pub(super) use warehouse::*;
 
 block! {
     /// Keeps tables in application databases equal to queries on a warehouse.

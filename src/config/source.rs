@@ -1,6 +1,6 @@
 //! Sources, as the program relies on them.
 
-use super::{Location, StorageOptions};
+use super::{AdbcSpec, Location, StorageOptions};
 use std::collections::BTreeMap;
 
 /// A source, by kind.
@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub enum SourceSpec {
     /// SQL over Parquet, CSV and JSON files.
     Files(FilesSpec),
+    /// A warehouse behind an ADBC driver.
+    Adbc(AdbcSpec),
 }
 
 /// Tables of files.

@@ -1,5 +1,7 @@
 //! Where rows come from: a source runs a model and streams its rows as Arrow record batches.
 
+#[cfg(feature = "adbc")]
+pub mod adbc;
 mod dialect;
 mod error;
 #[cfg(feature = "files")]

@@ -1,6 +1,6 @@
 //! Sources.
 
-use super::{each, options};
+use super::{each, options, warehouse};
 use crate::config::{
     FileTable, FilesSpec, SourceSpec, location, raw,
     reader::{At, Reader},
@@ -16,6 +16,15 @@ pub(super) fn source(raw: At<raw::Source>, reader: &mut Reader<'_>) -> Option<So
                 options: options(files.options),
             }))
         }
+        raw::Source::Duckdb(block) => warehouse::duckdb(block, reader).map(SourceSpec::Adbc),
+        raw::Source::Snowflake(block) => warehouse::snowflake(block, &raw.span, reader).map(SourceSpec::Adbc),
+        raw::Source::Bigquery(block) => warehouse::bigquery(block, reader).map(SourceSpec::Adbc),
+        raw::Source::Databricks(block) => {
+            warehouse::databricks(block, &raw.span, reader).map(SourceSpec::Adbc)
+        }
+        raw::Source::Redshift(block) => warehouse::redshift(block, &raw.span, reader).map(SourceSpec::Adbc),
+        raw::Source::Flightsql(block) => warehouse::flightsql(block, reader).map(SourceSpec::Adbc),
+        raw::Source::Adbc(block) => warehouse::adbc(block, reader).map(SourceSpec::Adbc),
     }
 }
 

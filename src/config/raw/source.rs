@@ -8,6 +8,20 @@ block_by_type! {
     Source {
         /// SQL over Parquet, CSV and JSON files.
         "files" => Files,
+        /// A DuckDB file, or DuckDB's own SQL over files, by its ADBC driver.
+        "duckdb" => Duckdb,
+        /// Snowflake, by its ADBC driver.
+        "snowflake" => Snowflake,
+        /// Google BigQuery, by its ADBC driver.
+        "bigquery" => Bigquery,
+        /// Databricks SQL, by its ADBC driver.
+        "databricks" => Databricks,
+        /// Amazon Redshift, by its ADBC driver.
+        "redshift" => Redshift,
+        /// Any server of Arrow Flight SQL, by its ADBC driver.
+        "flightsql" => Flightsql,
+        /// Anything else that has an ADBC driver.
+        "adbc" => Adbc,
     }
 }
 
