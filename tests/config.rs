@@ -141,7 +141,7 @@ fn what_was_typed_becomes_what_the_program_relies_on() {
         ]
     );
 
-    let SourceSpec::Files(lake) = &config.sources["lake"];
+    let SourceSpec::Files(lake) = &config.sources["lake"] else { panic!("lake is no files") };
     assert_eq!(
         lake.tables["customers"],
         FileTable { location: Location::Local(folder.join("data/customers.parquet")), format: None }

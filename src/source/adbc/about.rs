@@ -29,7 +29,10 @@ pub(super) fn about(sessions: &Sessions, cancel: &Cancel) -> Result<About, Sourc
         Some(vendor) => vendor,
         None => spec.warehouse.name(),
     };
-    let version = name(InfoCode::VendorVersion).map(|version| format!(" {}", readable(vendor, version)));
+    let version = name(InfoCode::VendorVersion)
+        // Snowflake's driver gives the version of a library of its own there.
+        .filter(|_| spec.dialect != Dialect::Snowflake)
+        .map(|version| format!(" {}", readable(vendor, version)));
     let driver = name(InfoCode::DriverName).map_or("its ADBC driver", String::as_str);
     let driver_version = name(InfoCode::DriverVersion).map(|version| format!(" {version}"));
     let product =

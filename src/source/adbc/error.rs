@@ -140,6 +140,8 @@ impl<'a> Told<'a> {
 const PREFIXES: &[&str] = &[
     "[libpq]",
     "[SQLite]",
+    "[Snowflake]",
+    "[FlightSQL]",
     "Failed to prepare query:",
     "Failed to execute query:",
     "could not begin COPY:",
