@@ -45,7 +45,9 @@ impl Held<'_> {
     async fn new_run(&mut self, origin: Origin) -> Result<RunReport, Failure> {
         self.enter(Step::Inspect);
         let history = History::load(&self.env.store).await?;
-        let Opened { rows, shape, as_of, fresh, earlier } = origin.open(self, &history).await?;
+        // A warehouse may compute for hours before its first row.
+        let opened = self.unless_stopped(origin.open(self, &history));
+        let Opened { rows, shape, as_of, fresh, earlier } = opened.await?;
         refuse_reserved(&rows.schema, &self.sync.deletes)?;
         let spec = table_spec(self.sync, shape);
         let scheme = Scheme::of(&spec.shape);

@@ -16,7 +16,7 @@ pub async fn check(env: &Env, sync: &SyncSpec) -> Result<CheckReport, RunError> 
         move |failure| RunError { sync: sync.name.clone(), run: None, step, failure: Box::new(failure) }
     };
     let history = History::load(&env.store).await.map_err(Failure::from).map_err(fail(Step::Start))?;
-    inspect(env, sync, &history).await.map_err(fail(Step::Inspect))
+    env.unless_stopped(inspect(env, sync, &history)).await.map_err(fail(Step::Inspect))
 }
 
 async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckReport, Failure> {

@@ -162,11 +162,7 @@ impl<'a> Held<'a> {
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        tokio::select! {
-            biased;
-            () = self.env.stop.cancelled() => Err(Failure::Stopped),
-            done = work => done,
-        }
+        self.env.unless_stopped(work).await
     }
 
     /// Whether a failure only says, in other words, that the lease is lost: a process that slept finds that its files are

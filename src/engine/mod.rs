@@ -90,6 +90,17 @@ pub struct Env {
     pub lease_times: LeaseTimes,
 }
 
+impl Env {
+    /// Does something that may be given up at any moment; whoever asks to stop does not wait for its end.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Failure::Stopped),
+            done = work => done,
+        }
+    }
+}
+
 /// What a person may say for one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunOptions {

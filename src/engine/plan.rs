@@ -109,7 +109,9 @@ async fn planned(
     enter(Step::Inspect);
     let Opened { rows, shape, earlier, .. } = match &origin {
         Origin::Earlier(earlier) => stored(env, &earlier.0).await?,
-        Origin::Query | Origin::Last { .. } | Origin::Table(_) => queried(env, sync).await?,
+        Origin::Query | Origin::Last { .. } | Origin::Table(_) => {
+            env.unless_stopped(queried(env, sync)).await?
+        }
     };
     refuse_reserved(&rows.schema, &sync.deletes)?;
     let spec = table_spec(sync, shape);

@@ -142,6 +142,7 @@ const PREFIXES: &[&str] = &[
     "[SQLite]",
     "[Snowflake]",
     "[FlightSQL]",
+    "Execution error [PGRES_FATAL_ERROR]:",
     "Failed to prepare query:",
     "Failed to execute query:",
     "could not begin COPY:",
@@ -243,6 +244,9 @@ const WORDS: &[(&str, SourceErrorKind)] = &[
     ("conversion error", SourceErrorKind::Data),
     ("out of range error", SourceErrorKind::Data),
     ("invalid input error", SourceErrorKind::Data),
+    ("invalid input syntax", SourceErrorKind::Data),
+    ("division by zero", SourceErrorKind::Data),
+    ("out of range", SourceErrorKind::Data),
     ("invalid type error", SourceErrorKind::Query),
     ("not implemented error", SourceErrorKind::Query),
     // Databases and tables that are not there.

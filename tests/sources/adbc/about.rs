@@ -28,10 +28,10 @@ async fn a_source_says_product_place_account_and_rights() {
     assert!(about.product.starts_with("SQLite 3."), "{about:?}");
 
     let about = snowflake().about().await.unwrap();
-    assert_eq!(about.product, "Snowflake by ADBC Snowflake Driver - Go v1.11.0".replace(" v1.11.0", ""));
+    assert!(about.product.starts_with("Snowflake by ADBC Snowflake Driver"), "{about:?}");
     assert_eq!((about.place.as_str(), about.account.as_deref()), ("acme, SHOP, PUBLIC", Some("hydrant")));
 
     let about = flightsql().about().await.unwrap();
-    assert_eq!(about.product, "Flight SQL by ADBC Flight SQL Driver - Go");
+    assert!(about.product.starts_with("Flight SQL by ADBC Flight SQL Driver"), "{about:?}");
     assert!(about.place.starts_with("grpc://127.0.0.1:"), "{about:?}");
 }

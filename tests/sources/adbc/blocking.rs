@@ -30,7 +30,8 @@ fn running(text: &str) -> usize {
 #[tokio::test(flavor = "current_thread")]
 async fn the_runtime_goes_on_while_a_driver_blocks() {
     let source = duckdb("");
-    let opening = source.open(&model(ENDLESS));
+    let endless = model(ENDLESS);
+    let opening = source.open(&endless);
     let mut ticks = 0;
     tokio::select! {
         _ = opening => panic!("it has ended"),

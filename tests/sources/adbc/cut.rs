@@ -49,7 +49,7 @@ fn a_run_whose_source_is_cut_seals_nothing_and_the_next_one_does_it_all() {
     let (code, said) = project.run(&["run"]);
     assert_ne!(code, 0, "{said}");
     assert!(said.contains("check that the source is reachable; nothing was written"), "{said}");
-    assert_eq!(proxy.hits(), 1);
+    assert_eq!(proxy.hits(), 1, "{said}");
     assert_eq!(project.sealed(), 0, "a part of the rows was sealed");
     proxy.heal();
     project.ok(&["run"]);

@@ -73,7 +73,7 @@ async fn postgresql_says_what_it_has() {
         ("1.250::numeric(10,3)", format!("Utf8{numeric}"), "1.250"),
         ("timestamptz '2020-01-01 00:00:00+02'", "Timestamp(µs, \"UTC\")".to_owned(), "2019-12-31T22:00:00Z"),
         ("'{\"a\": 1}'::jsonb", "Utf8 arrow.json".to_owned(), "{\"a\": 1}"),
-        ("array['a', null]", "List(Utf8)".to_owned(), "[a, ∅]"),
+        ("array['a', null]", "List(Utf8, metadata: {\"POSTGRESQL:type\": \"text\"})".to_owned(), "[a, ∅]"),
     ] {
         let sql = format!("select {sql} as x");
         assert_eq!(described(&source, &sql).await, [format!("x: {kind}")], "{sql}");

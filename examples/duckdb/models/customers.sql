@@ -1,0 +1,3 @@
+select customer_id, name, plan, seats, renews_on
+from marts.customers
+order by customer_id
