@@ -23,6 +23,8 @@ use std::{
 mod schema;
 #[path = "config/secrets.rs"]
 mod secrets;
+#[path = "config/warehouses.rs"]
+mod warehouses;
 
 /// What is set where the tests' configurations are read.
 fn environment(name: &str) -> Result<String, VarError> {

@@ -4,8 +4,18 @@ use hydrant::config::{Config, ConfigErrors, TargetSpec, load};
 use std::{env::VarError, fs, path::Path};
 
 /// Each place where a secret can come from and go to has its own, none of which is like any word of the configuration.
-const SECRETS: &[&str] =
-    &["QQ1url", "QQ2word", "QQ3file", "QQ4opt", "QQ5opt", "QQ6env", "QQ7folded", "QQ8name"];
+const SECRETS: &[&str] = &[
+    "QQ1url",
+    "QQ2word",
+    "QQ3file",
+    "QQ4opt",
+    "QQ5opt",
+    "QQ6env",
+    "QQ7folded",
+    "QQ8name",
+    "QQ9snow",
+    "QQ10trino",
+];
 
 /// What takes the place of a character.
 const SLIPS: &[&str] = &["", " ", "\n", ":", ",", "{", "}", "#", "&", "\""];
@@ -20,6 +30,11 @@ sources:
     tables: { customers: customers.parquet }
     options:
       secret_access_key: 'QQ5opt'
+  snow: { type: snowflake, account: acme, user: hydrant, password: QQ9snow }
+  other:
+    type: adbc
+    driver: trino
+    options: { uri: "https://u:QQ10trino@trino.example", any: "${KEY}" }
 targets:
   app: { type: postgres, url: "postgres://app:QQ1url@db.example/app", password: QQ2word }
   web:

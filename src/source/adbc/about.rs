@@ -22,8 +22,9 @@ pub(super) fn about(sessions: &Sessions, cancel: &Cancel) -> Result<About, Sourc
     let spec = sessions.spec();
     let mut session = sessions.connect()?;
     let info = info(&mut session);
-    let name =
-        |code: InfoCode| info.get(&u32::from(&code)).filter(|text| !text.is_empty() && *text != "unknown");
+    // Some say in words that they do not know.
+    let is_known = |text: &&String| !text.is_empty() && *text != "unknown" && !text.starts_with('(');
+    let name = |code: InfoCode| info.get(&u32::from(&code)).filter(is_known);
     let vendor = match name(InfoCode::VendorName).map(String::as_str) {
         Some("duckdb") => "DuckDB",
         Some(vendor) => vendor,

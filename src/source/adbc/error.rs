@@ -48,14 +48,21 @@ impl<'a> Told<'a> {
 
     /// An error before there was a connection.
     pub(super) fn connecting(&self, error: &Error) -> SourceError {
+        self.beginning(&format!("connecting to {}", self.warehouse), error)
+    }
+
+    /// A setting of the session that the warehouse does not take.
+    pub(super) fn setting(&self, name: &str, error: &Error) -> SourceError {
+        self.beginning(&format!("connecting to {}: setting {name}", self.warehouse), error)
+    }
+
+    fn beginning(&self, doing: &str, error: &Error) -> SourceError {
         let kind = match kind(error) {
             // There is no query yet that could be wrong.
             SourceErrorKind::Query | SourceErrorKind::Data => SourceErrorKind::Broken,
             other => other,
         };
-        let message = self.shown(&error.message, kind);
-        let message = format!("{} to {}: {message}{}", self.doing, self.warehouse, code(error));
-        let message = message.replacen("setting ", "setting up the session: setting ", 1);
+        let message = format!("{doing}: {}{}", self.shown(&error.message, kind), code(error));
         SourceError { kind, message, position: None }
     }
 

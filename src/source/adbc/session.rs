@@ -57,7 +57,7 @@ impl Sessions {
         let connection =
             database.new_connection_with_opts(options).map_err(|error| told.connecting(&error))?;
         let mut session = Session { connection, statement: self.spec.statement.clone(), _database: database };
-        self.set(&mut session)?;
+        self.set(&mut session, &told)?;
         Ok(session)
     }
 
@@ -82,16 +82,14 @@ impl Sessions {
     }
 
     /// The settings of the session.
-    fn set(&self, session: &mut Session) -> Result<(), SourceError> {
+    fn set(&self, session: &mut Session, told: &Told<'_>) -> Result<(), SourceError> {
         for (name, option) in &self.spec.settings {
-            let doing = format!("setting {name}");
-            let told = Told::of(self, &doing);
             let value = option.value.expose().replace('\'', "''");
             let sql = format!("SET {} = '{value}'", self.spec.dialect.column(name));
             let mut statement =
                 session.connection.new_statement().map_err(|error| told.connecting(&error))?;
             let done = statement.set_sql_query(sql).and_then(|()| statement.execute_update());
-            done.map_err(|error| told.connecting(&error))?;
+            done.map_err(|error| told.setting(name, &error))?;
         }
         Ok(())
     }

@@ -102,3 +102,41 @@ pub(super) async fn run<T: Send + 'static>(
     guard.done();
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Counted(Arc<AtomicUsize>);
+
+    impl CancelHandle for Counted {
+        fn try_cancel(&self) -> adbc_core::error::Result<()> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_dies_is_an_error() {
+        let error = run::<()>(|_| panic!("as a driver may")).await.unwrap_err();
+        assert_eq!((error.kind, error.message), (SourceErrorKind::Broken, died().message));
+    }
+
+    #[test]
+    fn what_was_cancelled_before_it_began_does_not_begin() {
+        let (cancel, count) = (Cancel::default(), Arc::new(AtomicUsize::new(0)));
+        assert!(cancel.now(vec![Box::new(Counted(count.clone()))]));
+        cancel.cancel();
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        assert!(!cancel.now(vec![Box::new(Counted(count.clone()))]), "nobody waits for it any more");
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_not_cancelled() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Counted(count.clone());
+        run(move |cancel| Ok(cancel.now(vec![Box::new(counted)]))).await.unwrap();
+        assert_eq!(count.load(Ordering::SeqCst), 0);
+    }
+}

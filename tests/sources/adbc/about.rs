@@ -33,5 +33,6 @@ async fn a_source_says_product_place_account_and_rights() {
 
     let about = flightsql().about().await.unwrap();
     assert!(about.product.starts_with("Flight SQL by ADBC Flight SQL Driver"), "{about:?}");
+    assert!(!about.product.contains("unknown"), "{about:?}");
     assert!(about.place.starts_with("grpc://127.0.0.1:"), "{about:?}");
 }

@@ -5,6 +5,10 @@ use super::fixture::{
 };
 use crate::support::required;
 use hydrant::source::{Model, Source, SourceErrorKind as Kind};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
 
 #[tokio::test]
 async fn an_error_in_a_query_is_shown_where_it_is() {
@@ -117,4 +121,20 @@ async fn a_file_of_duckdb_that_is_not_there_or_is_taken_is_told_so() {
     let error = duckdb(&block).about().await.unwrap_err();
     assert_eq!(error.kind, Kind::Missing, "{error}");
     assert!(!path.exists(), "a source makes no file");
+
+    duckdb(&format!("{block}, read_only: false")).execute("create table t (id int)").await.unwrap();
+    // Another process writes; locks of the same process do not count.
+    let hold = "import fcntl, sys, time; file = open(sys.argv[1], 'r+b'); fcntl.lockf(file, fcntl.LOCK_EX); \
+                print('held', flush=True); time.sleep(60)";
+    let mut writer =
+        Command::new("python3").args(["-c", hold]).arg(&path).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(writer.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+    let error = duckdb(&block).about().await.unwrap_err();
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    assert_eq!(error.kind, Kind::Unreachable, "{error}");
+    assert!(error.message.contains("lock"), "{error}");
+    duckdb(&block).about().await.unwrap();
 }

@@ -89,7 +89,7 @@ impl Project {
 
     /// How many runs were sealed.
     pub(crate) fn sealed(&self) -> usize {
-        let runs = fs::read_dir(self.path("store/items/runs")).into_iter().flatten().flatten();
-        runs.filter(|run| run.path().join("sealed.json").exists()).count()
+        let manifests = fs::read_dir(self.path("store/items/manifests")).into_iter().flatten().flatten();
+        manifests.filter(|file| file.file_name().to_string_lossy().ends_with(".sealed.json")).count()
     }
 }
