@@ -210,5 +210,5 @@ fn any_driver() {
     );
     assert_eq!(told(&spec.connection), ["adbc.connection.catalog=hive"]);
     assert_eq!(told(&spec.statement), ["trino.batch_rows=10000"]);
-    assert_eq!(spec.account.as_deref(), Some("hydrant"));
+    assert_eq!((spec.place.as_str(), spec.account.as_deref()), ("trino.example", Some("hydrant")));
 }

@@ -7,6 +7,7 @@ use crate::{
 };
 use adbc_core::{
     Connection, Database, Driver, Optionable, Statement,
+    error::Error,
     options::{OptionConnection, OptionDatabase, OptionStatement, OptionValue},
 };
 use adbc_driver_manager::{ManagedConnection, ManagedDatabase, ManagedDriver, ManagedStatement};
@@ -104,9 +105,8 @@ impl Session {
         told: &Told<'_>,
     ) -> Result<ManagedStatement, SourceError> {
         let mut statement = self.connection.new_statement().map_err(|error| told.query(&error))?;
-        for (name, value) in each::<OptionStatement>(&self.statement) {
-            let shown = name.as_ref().to_owned();
-            statement.set_option(name, value).map_err(|error| told.option(&shown, &error))?;
+        for (name, option) in &self.statement {
+            set(&mut statement, name, option.value.expose()).map_err(|error| told.option(name, &error))?;
         }
         statement.set_sql_query(sql).map_err(|error| told.query(&error))?;
         if !cancel.now(vec![statement.get_cancel_handle(), self.connection.get_cancel_handle()]) {
@@ -114,6 +114,16 @@ impl Session {
         }
         Ok(statement)
     }
+}
+
+/// Sets an option as text; where the driver wants a number, as a number.
+fn set(statement: &mut ManagedStatement, name: &str, value: &str) -> Result<(), Error> {
+    let refused = match statement.set_option(OptionStatement::from(name), value.into()) {
+        Ok(()) => return Ok(()),
+        Err(error) => error,
+    };
+    let Ok(number) = value.parse::<i64>() else { return Err(refused) };
+    statement.set_option(OptionStatement::from(name), number.into()).map_err(|_| refused)
 }
 
 /// Options as the driver manager takes them.

@@ -23,6 +23,7 @@ async fn a_source_says_product_place_account_and_rights() {
     assert!(about.product.starts_with("PostgreSQL 1"), "{about:?}");
     assert!(about.product.contains('.') && !about.product.contains("150"), "{about:?}");
     assert_eq!(about.account.as_deref(), Some("postgres"));
+    assert!(about.place.starts_with("127.0.0.1:") && !about.place.contains("secret"), "{about:?}");
 
     let about = sqlite(":memory:").about().await.unwrap();
     assert!(about.product.starts_with("SQLite 3."), "{about:?}");

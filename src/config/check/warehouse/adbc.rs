@@ -5,6 +5,7 @@ use crate::{
     config::{AdbcSpec, DriverName, Warehouse, raw, reader::Reader, value::OneOf},
     source::Dialect,
 };
+use url::Url;
 
 pub(in crate::config::check) fn adbc(raw: raw::Adbc, reader: &mut Reader<'_>) -> Option<AdbcSpec> {
     let driver = raw.driver.given()?;
@@ -21,7 +22,10 @@ pub(in crate::config::check) fn adbc(raw: raw::Adbc, reader: &mut Reader<'_>) ->
         entrypoint = Some("duckdb_adbc_init".to_owned());
     }
     let database = passed_on(raw.options);
-    let account = database.get("username").map(|user| user.value.expose().to_owned());
+    let url = database.get("uri").and_then(|uri| Url::parse(uri.value.expose()).ok());
+    let user =
+        database.get("username").filter(|user| !user.is_secret).map(|user| user.value.expose().to_owned());
+    let in_url = url.as_ref().map(Url::username).filter(|user| !user.is_empty()).map(str::to_owned);
     Some(AdbcSpec {
         warehouse: Warehouse::Other,
         driver,
@@ -31,7 +35,14 @@ pub(in crate::config::check) fn adbc(raw: raw::Adbc, reader: &mut Reader<'_>) ->
         connection: passed_on(raw.connection),
         statement: passed_on(raw.statement),
         settings: Default::default(),
-        place: format!("driver {name}"),
-        account,
+        place: url.as_ref().and_then(place).unwrap_or_else(|| format!("driver {name}")),
+        account: user.or(in_url),
     })
+}
+
+/// Server and database of a URL, if it has a server.
+fn place(url: &Url) -> Option<String> {
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{host}{port}{}", url.path().trim_end_matches('/')))
 }

@@ -29,7 +29,7 @@ pub(in crate::config::check) fn duckdb(raw: raw::Duckdb, reader: &mut Reader<'_>
                     options.set("access_mode", "READ_ONLY");
                 }
             }
-            text.value.typed
+            text.value.text
         }
         Field::Given(_) | Field::Absent => {
             if let Some(at) = read_only_at.filter(|_| read_only) {

@@ -64,7 +64,7 @@ pub(in crate::config::check) fn flightsql(raw: raw::Flightsql, reader: &mut Read
         connection: DriverOptions::default(),
         statement: DriverOptions::default(),
         settings: DriverOptions::default(),
-        place: url.value.typed,
+        place: url.value.text,
         account: user,
     })
 }

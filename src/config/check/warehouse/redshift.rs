@@ -76,7 +76,7 @@ pub(in crate::config::check) fn redshift(
     };
     let mut options = Options::default();
     options.hide("uri", Secret::new(url.as_str()));
-    let place = host.map_or_else(|| database.clone(), |host| format!("{}:{port}/{database}", host.typed));
+    let place = host.map_or_else(|| database.clone(), |host| format!("{}:{port}/{database}", host.text));
     Some(AdbcSpec {
         warehouse: Warehouse::Redshift,
         driver: driver(raw.driver, &["redshift", "adbc_driver_redshift"], reader)?,
