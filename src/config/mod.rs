@@ -16,11 +16,12 @@ mod reader;
 mod source;
 mod suggest;
 mod table;
+mod time_span;
 mod tree;
 mod value;
 
 pub use error::{ConfigError, ConfigErrors};
-pub use source::{FileFormat, FileTable, FilesSpec, SourceSpec};
+pub use source::{CopyMode, FileFormat, FileTable, FilesSpec, PostgresSpec, SourceSpec};
 pub(crate) use suggest::closest;
 
 use crate::{secret::Secret, sync::SyncSpec};

@@ -1,13 +1,18 @@
 //! Sources, as the program relies on them.
 
 use super::{Location, StorageOptions};
+pub use postgres::{CopyMode, PostgresSpec};
 use std::collections::BTreeMap;
+
+mod postgres;
 
 /// A source, by kind.
 #[derive(Clone, Debug)]
 pub enum SourceSpec {
     /// SQL over Parquet, CSV and JSON files.
     Files(FilesSpec),
+    /// Postgres, or what speaks its protocol.
+    Postgres(PostgresSpec),
 }
 
 /// Tables of files.

@@ -399,12 +399,16 @@ impl Failure {
             }
             Self::Source(error) => match error.kind {
                 SourceErrorKind::Query => "mend the query; nothing was written",
-                SourceErrorKind::Missing => "check the path in the configuration; nothing was written",
+                SourceErrorKind::Missing => {
+                    "check the name or path of what is missing, in the query and in the configuration; nothing was written"
+                }
                 SourceErrorKind::Denied => "check the source's credentials and rights; nothing was written",
                 SourceErrorKind::Unreachable => {
                     "check that the source is reachable; nothing was written, the next run tries again"
                 }
-                SourceErrorKind::Data => "mend the file or leave it out; nothing was written",
+                SourceErrorKind::Data => {
+                    "mend the value, or the file, or leave it out in the query; nothing was written"
+                }
                 SourceErrorKind::Broken => "this is not expected; keep the message and report it",
             },
             Self::Target(error) => error.kind().advice(),

@@ -3,11 +3,16 @@
 use super::*;
 use crate::config::FileFormat;
 
+mod postgres;
+pub(in crate::config) use postgres::*;
+
 block_by_type! {
     /// Where rows come from.
     Source {
         /// SQL over Parquet, CSV and JSON files.
         "files" => Files,
+        /// Postgres, or what speaks its protocol.
+        "postgres" => PostgresSource,
     }
 }
 
