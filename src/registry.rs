@@ -60,7 +60,7 @@ impl Registry {
             return Ok(source.clone());
         }
         // The configuration is checked: every name that a sync uses is there.
-        let source = source(&config.sources[name], self.memory_bytes, &self.scratch)?;
+        let source = source(name, &config.sources[name], self.memory_bytes, &self.scratch)?;
         sources.insert(name.to_owned(), source.clone());
         Ok(source)
     }
@@ -77,28 +77,38 @@ impl Registry {
     }
 }
 
-#[cfg_attr(not(feature = "files"), allow(unused_variables))]
-fn source(spec: &SourceSpec, memory_bytes: usize, scratch: &Path) -> Result<Arc<dyn Source>, SourceError> {
+#[cfg_attr(not(all(feature = "files", feature = "postgres")), allow(unused_variables))]
+fn source(
+    name: &str,
+    spec: &SourceSpec,
+    memory_bytes: usize,
+    scratch: &Path,
+) -> Result<Arc<dyn Source>, SourceError> {
     match spec {
         #[cfg(feature = "files")]
         SourceSpec::Files(spec) => {
             let source = crate::source::files::FilesSource::new(spec)?;
             Ok(Arc::new(source.memory_bytes(memory_bytes as u64).scratch(scratch)))
         }
+        #[cfg(feature = "postgres")]
+        SourceSpec::Postgres(spec) => Ok(Arc::new(crate::source::postgres::PostgresSource::new(name, spec)?)),
         #[cfg(not(feature = "files"))]
-        SourceSpec::Files(_) => Err(SourceError {
-            kind: crate::source::SourceErrorKind::Missing,
-            message: missing("source", "files"),
-            position: None,
-        }),
+        SourceSpec::Files(_) => Err(source_not_built("files")),
         #[cfg(feature = "adbc")]
         SourceSpec::Adbc(spec) => Ok(Arc::new(crate::source::adbc::AdbcSource::new(spec))),
         #[cfg(not(feature = "adbc"))]
-        SourceSpec::Adbc(_) => Err(SourceError {
-            kind: crate::source::SourceErrorKind::Missing,
-            message: missing("source", "adbc"),
-            position: None,
-        }),
+        SourceSpec::Adbc(_) => Err(source_not_built("adbc")),
+        #[cfg(not(feature = "postgres"))]
+        SourceSpec::Postgres(_) => Err(source_not_built("postgres")),
+    }
+}
+
+#[cfg(not(all(feature = "files", feature = "adbc", feature = "postgres")))]
+fn source_not_built(kind: &str) -> SourceError {
+    SourceError {
+        kind: crate::source::SourceErrorKind::Missing,
+        message: missing("source", kind),
+        position: None,
     }
 }
 

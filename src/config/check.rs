@@ -113,15 +113,9 @@ fn target(raw: At<raw::Target>, reader: &mut Reader<'_>) -> Option<TargetSpec> {
             Some(TargetSpec::Sqlite { path })
         }
         raw::Target::Postgres(postgres) => {
-            let url = postgres.url.given()?;
-            let text = url.value.0.expose();
-            if !(text.starts_with("postgres://") || text.starts_with("postgresql://") || text.contains('=')) {
-                let help = "write `postgres://user@host/database`, or keywords: `host=… user=… dbname=…`";
-                reader.problem(&url.span, "this is neither a URL of Postgres nor keywords", help.to_owned());
-                return None;
-            }
+            let url = postgres_url(postgres.url, reader);
             let password = postgres.password.given().map(|at| at.value.0);
-            Some(TargetSpec::Postgres { url: url.value.0, password })
+            Some(TargetSpec::Postgres { url: url?, password })
         }
         raw::Target::Mysql(mysql) => {
             let help = "write `mysql://user@host:3306/database`";
@@ -138,6 +132,18 @@ fn target(raw: At<raw::Target>, reader: &mut Reader<'_>) -> Option<TargetSpec> {
             Some(TargetSpec::Mongodb { url: url?, password, transactions: transactions?.0 })
         }
     }
+}
+
+/// A URL of Postgres, or keywords.
+fn postgres_url(raw: Field<Hidden>, reader: &mut Reader<'_>) -> Option<Secret> {
+    let url = raw.given()?;
+    let text = url.value.0.expose();
+    if !(text.starts_with("postgres://") || text.starts_with("postgresql://") || text.contains('=')) {
+        let help = "write `postgres://user@host/database`, or keywords: `host=… user=… dbname=…`";
+        reader.problem(&url.span, "this is neither a URL of Postgres nor keywords", help.to_owned());
+        return None;
+    }
+    Some(url.value.0)
 }
 
 /// A URL that begins with one of these schemes.

@@ -17,12 +17,13 @@ mod reader;
 mod source;
 mod suggest;
 mod table;
+mod time_span;
 mod tree;
 mod value;
 mod warehouse;
 
 pub use error::{ConfigError, ConfigErrors};
-pub use source::{FileFormat, FileTable, FilesSpec, SourceSpec};
+pub use source::{CopyMode, FileFormat, FileTable, FilesSpec, PostgresSpec, SourceSpec};
 pub(crate) use suggest::closest;
 pub use warehouse::{AdbcSpec, DriverName, DriverOption, DriverOptions, Warehouse};
 

@@ -1,7 +1,10 @@
 //! Sources, as the program relies on them.
 
 use super::{AdbcSpec, Location, StorageOptions};
+pub use postgres::{CopyMode, PostgresSpec};
 use std::collections::BTreeMap;
+
+mod postgres;
 
 /// A source, by kind.
 #[derive(Clone, Debug)]
@@ -10,6 +13,8 @@ pub enum SourceSpec {
     Files(FilesSpec),
     /// A warehouse behind an ADBC driver.
     Adbc(AdbcSpec),
+    /// Postgres, or what speaks its protocol.
+    Postgres(PostgresSpec),
 }
 
 /// Tables of files.

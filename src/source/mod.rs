@@ -4,8 +4,12 @@
 pub mod adbc;
 mod dialect;
 mod error;
+#[cfg(any(feature = "files", feature = "postgres"))]
+mod excerpt;
 #[cfg(feature = "files")]
 pub mod files;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 
 pub use dialect::Dialect;
 pub use error::{SourceError, SourceErrorKind};

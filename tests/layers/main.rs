@@ -48,6 +48,13 @@ const RULES: &[Rule] = &[
         forbidden: &["hydrant_target_*"],
     },
     Rule {
+        why: "what lies under connections/ is shared by targets and sources, and knows neither of them nor the program",
+        places: &["connections"],
+        except: &[],
+        tests_excepted: false,
+        forbidden: &["hydrant", "hydrant_contract", "hydrant_conformance", "hydrant_target_*"],
+    },
+    Rule {
         why: "the contract knows no driver, no runtime and no I/O",
         places: &["targets/contract"],
         except: &[],
@@ -55,6 +62,7 @@ const RULES: &[Rule] = &[
         forbidden: &[
             "tokio",
             "tokio_postgres",
+            "hydrant_postgres",
             "sqlx",
             "mysql_async",
             "mongodb",
@@ -136,7 +144,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         why: "only src/cli prints: everything else returns what the caller needs to know",
-        places: &["src", "targets/*/src"],
+        places: &["src", "targets/*/src", "connections/*/src"],
         // The conformance suite runs in tests only, and tells the seed that repeats a failure.
         except: &["src/cli", "targets/conformance/src"],
         tests_excepted: true,
@@ -144,7 +152,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         why: "only src/main.rs ends the process",
-        places: &["src", "targets/*/src"],
+        places: &["src", "targets/*/src", "connections/*/src"],
         except: &["src/main.rs"],
         tests_excepted: true,
         forbidden: &["process::exit", "process::abort", ".exit"],
@@ -238,7 +246,7 @@ fn repository() -> &'static Path {
 }
 
 fn rust_files() -> Vec<String> {
-    files(repository(), &["src", "targets"], ".rs")
+    files(repository(), &["src", "targets", "connections"], ".rs")
 }
 
 fn fail_with<V: fmt::Display>(violations: &[V]) {
@@ -263,7 +271,7 @@ fn no_source_file_breaks_the_one_way_rule() {
 #[test]
 fn no_manifest_breaks_the_one_way_rule() {
     let mut found = Vec::new();
-    for file in files(repository(), &["targets"], "Cargo.toml") {
+    for file in files(repository(), &["targets", "connections"], "Cargo.toml") {
         found.extend(manifest::violations(&file, &fs::read_to_string(repository().join(&file)).unwrap()));
     }
     fail_with(&found);

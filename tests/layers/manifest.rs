@@ -1,4 +1,4 @@
-//! The one-way rule as the manifests under `targets/` show it.
+//! The one-way rule as the manifests under `targets/` and `connections/` show it.
 
 use std::fmt;
 
@@ -24,10 +24,13 @@ impl fmt::Display for Violation {
 /// What is wrong with the dependencies of one manifest.
 pub(crate) fn violations(file: &str, manifest: &str) -> Vec<Violation> {
     let is_contract = file.starts_with("targets/contract/");
+    let is_connection = file.starts_with("connections/");
     dependencies(manifest)
         .into_iter()
         .filter_map(|(line, dev, dependency)| {
-            let why = if dependency == "hydrant" {
+            let why = if is_connection && dependency.starts_with("hydrant") {
+                "a connection knows neither targets nor sources nor the program"
+            } else if dependency == "hydrant" {
                 "what lies under targets/ does not know the program that uses it"
             } else if dependency.starts_with("hydrant-target-") {
                 "no target knows another one"
@@ -105,6 +108,12 @@ fn a_manifest_that_points_the_wrong_way_is_found() {
         "[dependencies]\nhydrant-conformance.workspace = true",
         2,
         "hydrant-conformance",
+    );
+    assert_broken(
+        "connections/postgres/Cargo.toml",
+        "[dependencies]\nhydrant-contract.workspace = true",
+        2,
+        "hydrant-contract",
     );
     assert_broken(
         "targets/contract/Cargo.toml",

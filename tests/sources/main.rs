@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "also helpers of tests may panic")]
 
 mod adbc;
+mod postgres;
 #[path = "../support/proxy.rs"]
 #[allow(dead_code, reason = "other tests need its other faults")]
 mod proxy;

@@ -2,9 +2,9 @@
 
 use super::{each, options, warehouse};
 use crate::config::{
-    FileTable, FilesSpec, SourceSpec, location, raw,
+    CopyMode, FileTable, FilesSpec, PostgresSpec, SourceSpec, location, raw,
     reader::{At, Reader},
-    value::{Either, Text},
+    value::{Either, OneOf, Text},
 };
 
 pub(super) fn source(raw: At<raw::Source>, reader: &mut Reader<'_>) -> Option<SourceSpec> {
@@ -25,7 +25,16 @@ pub(super) fn source(raw: At<raw::Source>, reader: &mut Reader<'_>) -> Option<So
         raw::Source::Redshift(block) => warehouse::redshift(block, &raw.span, reader).map(SourceSpec::Adbc),
         raw::Source::Flightsql(block) => warehouse::flightsql(block, reader).map(SourceSpec::Adbc),
         raw::Source::Adbc(block) => warehouse::adbc(block, reader).map(SourceSpec::Adbc),
+        raw::Source::PostgresSource(block) => postgres(block, reader),
     }
+}
+
+fn postgres(raw: raw::PostgresSource, reader: &mut Reader<'_>) -> Option<SourceSpec> {
+    let url = super::postgres_url(raw.url, reader);
+    let password = raw.password.given().map(|at| at.value.0);
+    let statement_timeout = raw.statement_timeout.optional()?.map(|at| at.value.0);
+    let copy = raw.copy.or(OneOf(CopyMode::Auto))?.0;
+    Some(SourceSpec::Postgres(PostgresSpec { url: url?, password, statement_timeout, copy }))
 }
 
 fn file_table(raw: At<Either<Text, raw::FileTable>>, reader: &mut Reader<'_>) -> Option<FileTable> {

@@ -3,6 +3,9 @@
 use super::*;
 use crate::config::FileFormat;
 
+mod postgres;
+pub(in crate::config) use postgres::*;
+
 block_by_type! {
     /// Where rows come from.
     Source {
@@ -22,6 +25,8 @@ block_by_type! {
         "flightsql" => Flightsql,
         /// Anything else that has an ADBC driver.
         "adbc" => Adbc,
+        /// Postgres, or what speaks its protocol.
+        "postgres" => PostgresSource,
     }
 }
 

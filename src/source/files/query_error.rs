@@ -1,6 +1,9 @@
 //! What is wrong with a query, with the place in it.
 
-use crate::source::{Model, SourceError, SourceErrorKind};
+use crate::source::{
+    Model, SourceError, SourceErrorKind,
+    excerpt::{self, Mark},
+};
 use datafusion::{
     common::{Column, Diagnostic, Location, SchemaError, Span},
     error::DataFusionError,
@@ -9,8 +12,6 @@ use datafusion::{
         tokenizer::{Token, TokenWithSpan, Tokenizer},
     },
 };
-use std::fmt::Write;
-
 /// How many names a message lists at most.
 const NAMES_MAX: usize = 20;
 
@@ -20,38 +21,12 @@ const LIKENESS_MIN: f64 = 0.8;
 
 /// An error of a query at a place in it, with what may help.
 pub(super) fn query_error(model: &Model, message: &str, at: Option<Span>, help: &[String]) -> SourceError {
-    let mut text = message.to_owned();
-    let file = model.file.as_ref().map_or_else(|| "query".to_owned(), |file| file.display().to_string());
-    let found = at.and_then(|at| {
-        let line = model.sql.lines().nth(usize::try_from(at.start.line).ok()?.checked_sub(1)?)?;
-        Some((at, line))
+    let mark = at.map(|at| Mark {
+        line: at.start.line,
+        column: at.start.column,
+        width: if at.end.line == at.start.line { at.end.column.saturating_sub(at.start.column) } else { 1 },
     });
-    match found {
-        Some((at, line)) => {
-            let number = at.start.line.to_string();
-            let gutter = " ".repeat(number.len());
-            let column = usize::try_from(at.start.column).unwrap_or(1).max(1);
-            // Tabs stay tabs, so that the mark stands below its word however wide they are.
-            let indent: String =
-                line.chars().take(column - 1).map(|char| if char == '\t' { '\t' } else { ' ' }).collect();
-            let width =
-                if at.end.line == at.start.line { at.end.column.saturating_sub(at.start.column) } else { 1 };
-            let mark = "^".repeat(usize::try_from(width).unwrap_or(1).max(1));
-            let _ = write!(text, "\n{gutter}--> {file}:{number}:{column}");
-            let _ = write!(text, "\n{gutter} |\n{number} | {line}\n{gutter} | {indent}{mark}");
-            for line in help {
-                let _ = write!(text, "\n{gutter} = {line}");
-            }
-        }
-        None => {
-            let _ = write!(text, "\n --> {file}");
-            for line in help {
-                let _ = write!(text, "\n  = {line}");
-            }
-        }
-    }
-    let position = found.map(|(at, _)| (model.file.clone(), at.start.line, at.start.column));
-    SourceError { kind: SourceErrorKind::Query, message: text, position }
+    excerpt::query_error(SourceErrorKind::Query, model, message, mark, help)
 }
 
 /// An error of the engine while it understood or planned the query.

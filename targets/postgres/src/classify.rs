@@ -1,61 +1,24 @@
 //! From what the server or the driver said to what the caller can do about it.
 
 use hydrant_contract::{ErrorKind, TargetError};
-use std::{error::Error as _, io};
-use tokio_postgres::{Error, error::DbError};
+use hydrant_postgres::words;
+use tokio_postgres::error::DbError;
 
-/// The contract's error for an error of the driver, met while doing something.
-pub(crate) fn error(doing: impl Into<String>, error: Error) -> TargetError {
-    let (kind, message) = verdict(&error);
-    TargetError::new(kind, doing, message).with_source(error)
-}
-
-fn verdict(error: &Error) -> (ErrorKind, String) {
-    if let Some(db) = error.as_db_error() {
-        return (of_code(db.code().code()), message(db));
-    }
-    let Some(cause) = error.source() else {
-        let kind = if error.is_closed() { ErrorKind::Unreachable } else { ErrorKind::Broken };
-        return (kind, format!("{error}{}", if error.is_closed() { " by the server" } else { "" }));
+/// The contract's error for one of the connection or of a statement on it.
+pub(crate) fn error(error: hydrant_postgres::Error) -> TargetError {
+    let kind = match error.kind() {
+        hydrant_postgres::ErrorKind::Unreachable => ErrorKind::Unreachable,
+        hydrant_postgres::ErrorKind::Denied => ErrorKind::Denied,
+        hydrant_postgres::ErrorKind::Misconfigured => ErrorKind::Missing,
+        hydrant_postgres::ErrorKind::Server(code) => of_code(code.code()),
+        hydrant_postgres::ErrorKind::Broken => ErrorKind::Broken,
     };
-    if let Some(cause) = cause.downcast_ref::<io::Error>() {
-        return of_io(cause);
+    let said = error.server().map_or_else(|| error.message().to_owned(), message);
+    let error_of_target = TargetError::new(kind, error.doing(), said);
+    match error.into_driver() {
+        Some(driver) => error_of_target.with_source(driver),
+        None => error_of_target,
     }
-    // The driver keeps its own kinds to itself; these are the fixed texts of the three that a person can act on.
-    let kind = match error.to_string().as_str() {
-        "authentication error" | "invalid configuration" | "error performing TLS handshake" => {
-            ErrorKind::Denied
-        }
-        _ => ErrorKind::Broken,
-    };
-    let mend = match cause.to_string().as_str() {
-        "password missing" => "; the server asks for one, give it in the URL or beside it",
-        "server does not support TLS" => "; choose a weaker sslmode if the network is trusted",
-        _ => "",
-    };
-    (kind, format!("{cause}{mend}"))
-}
-
-fn of_io(cause: &io::Error) -> (ErrorKind, String) {
-    if let Some(tls) = cause.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
-        return match tls {
-            // A retry does not make a certificate good: the settings are wrong, or someone is in between.
-            rustls::Error::InvalidCertificate(why) => {
-                let mend =
-                    "check sslrootcert, and for verify-full that the host name stands in the certificate";
-                (ErrorKind::Denied, format!("the server's certificate is not accepted ({why}); {mend}"))
-            }
-            other => (ErrorKind::Denied, format!("the TLS handshake failed ({other})")),
-        };
-    }
-    if cause.kind() == io::ErrorKind::PermissionDenied && cause.to_string().contains("does not allow writes")
-    {
-        return (
-            ErrorKind::Unreachable,
-            "the server is read-only, and target_session_attrs asks for one that is not".to_owned(),
-        );
-    }
-    (ErrorKind::Unreachable, cause.to_string())
 }
 
 /// What the caller can do about a SQLSTATE (PostgreSQL documentation, appendix "PostgreSQL Error Codes"). Single codes
@@ -98,16 +61,10 @@ pub(crate) fn of_code(code: &str) -> ErrorKind {
     }
 }
 
-/// The server's words without values: `DETAIL` holds them, and so do the messages of data exceptions, in quotes.
+/// The server's words without values, and what they mean for hydrant.
 pub(crate) fn message(db: &DbError) -> String {
     let code = db.code().code();
-    let mut message = match code.starts_with("22") {
-        true => without_quoted(db.message()),
-        false => db.message().to_owned(),
-    };
-    if let Some(constraint) = db.constraint().filter(|name| !message.contains(*name)) {
-        message.push_str(&format!(" (constraint {constraint:?})"));
-    }
+    let mut message = words(db);
     match code {
         "25006" => message.push_str(
             "; the server is read-only: a failover may be going on, or default_transaction_read_only is set",
@@ -117,16 +74,6 @@ pub(crate) fn message(db: &DbError) -> String {
         _ => {}
     }
     format!("{message} [{code}]")
-}
-
-/// Cuts out what stands between the first and the last double quote: all quoted values, whatever they contain.
-fn without_quoted(message: &str) -> String {
-    match (message.find('"'), message.rfind('"')) {
-        (Some(first), Some(last)) if first < last => {
-            format!("{}…{}", &message[..=first], &message[last..])
-        }
-        _ => message.to_owned(),
-    }
 }
 
 /// Whether it is one row's fault, so that the others of its batch can be written without it.
@@ -155,14 +102,5 @@ mod tests {
                 assert_eq!(of_code(code), kind, "{code}");
             }
         }
-    }
-
-    #[test]
-    fn quoted_values_are_cut_out() {
-        assert_eq!(
-            without_quoted(r#"invalid input syntax for type inet: "a"b""#),
-            r#"invalid input syntax for type inet: "…""#
-        );
-        assert_eq!(without_quoted("value too long"), "value too long");
     }
 }

@@ -14,9 +14,7 @@ mod careful;
 mod catalog;
 mod classify;
 mod column_type;
-mod config;
 mod connect;
-mod conninfo;
 mod copy;
 mod decode;
 mod encode;
@@ -31,16 +29,14 @@ mod read;
 mod scan;
 mod statement;
 mod timeouts;
-mod tls;
 mod transaction;
 mod unique;
 mod write;
 
-pub use config::Settings;
+pub use hydrant_postgres::Settings;
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
-use config::Config;
 use connect::Connector;
 use hydrant_contract::{
     Applied, Batch, Capabilities, Checkpoint, Cursor, ErrorKind, Inspection, Result, Scanned, ServerInfo,
@@ -73,7 +69,7 @@ impl PostgresTarget {
     ///
     /// What is wrong with the connection string, by the name of the parameter and without any secret.
     pub fn new(settings: Settings) -> Result<Self> {
-        let connector = Connector::new(Config::new(&settings)?);
+        let connector = Connector::new(&settings)?;
         Ok(Self { connector, wrong_beliefs: Mutex::default() })
     }
 

@@ -1,10 +1,8 @@
 //! One call, one connection, one transaction; nothing outlives it, so that a pooler may stand in between.
 
-use crate::{
-    connect::{Connection, Connector},
-    timeouts::Timeouts,
-};
+use crate::{classify, connect::Connector, timeouts::Timeouts};
 use hydrant_contract::{ErrorKind, Result, TargetError};
+use hydrant_postgres::Connection;
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
@@ -43,7 +41,7 @@ impl<'c> Transaction<'c> {
             match begun(&connection, &begin).await {
                 Ok(()) => return Ok(Self { connection, connector, doing }),
                 Err(e) => {
-                    let error = connection.error(&doing, e);
+                    let error = classify::error(connection.error(&doing, e));
                     // The server closed it, a restart or a failover say; what another one says counts.
                     if error.kind() != ErrorKind::Unreachable {
                         return Err(error);
@@ -54,7 +52,7 @@ impl<'c> Transaction<'c> {
         let connection = connector.open().await?;
         match begun(&connection, &begin).await {
             Ok(()) => Ok(Self { connection, connector, doing }),
-            Err(e) => Err(connection.error(&doing, e)),
+            Err(e) => Err(classify::error(connection.error(&doing, e))),
         }
     }
 
@@ -83,7 +81,7 @@ impl<'c> Transaction<'c> {
 
     /// The error of a statement, with what was going on and where.
     pub(crate) fn error(&self, error: tokio_postgres::Error) -> TargetError {
-        self.connection.error(&self.doing, error)
+        classify::error(self.connection.error(&self.doing, error))
     }
 
     /// What is going on and where.

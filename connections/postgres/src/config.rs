@@ -1,11 +1,10 @@
-//! Settings as they were typed, and what the target relies on.
+//! Settings as they were typed, and what a connection is made of.
 
 use crate::{
     conninfo,
-    timeouts::Timeouts,
+    error::{Error, ErrorKind},
     tls::{RootCertificates, SslMode, TlsSettings},
 };
-use hydrant_contract::{ErrorKind, Result, TargetError};
 use secrecy::{ExposeSecret, SecretString};
 use std::{path::PathBuf, time::Duration};
 use tokio_postgres::config::{ChannelBinding, SslNegotiation, TargetSessionAttrs};
@@ -32,18 +31,30 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 5;
 const DEFAULT_PORT: u16 = 5432;
 
+/// What sessions are for: it decides which servers may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A server that cannot be written to is of no use.
+    Write,
+    /// A standby will do, and may be what is wanted.
+    Read,
+}
+
 /// Checked settings.
 #[derive(Debug)]
-pub(crate) struct Config {
+pub struct Config {
     /// User, password, database and timeouts; no hosts and no TLS. Its `Debug` hides the password.
     pub(crate) base: tokio_postgres::Config,
     /// At least one; tried in this order.
     pub(crate) hosts: Vec<Host>,
     pub(crate) user: String,
     pub(crate) dbname: String,
+    /// Whether the connection string names the sessions.
+    is_named: bool,
     /// How long one attempt on one address may take, from the first packet until the session is ready.
     pub(crate) connect_timeout: Option<Duration>,
-    pub(crate) timeouts: Timeouts,
+    /// Whether servers that only read are tried before all others.
+    pub(crate) prefers_standby: bool,
     pub(crate) tls: TlsSettings,
 }
 
@@ -73,14 +84,52 @@ impl std::fmt::Display for Host {
 }
 
 impl Config {
-    pub(crate) fn new(settings: &Settings) -> Result<Self> {
-        read(settings).map_err(|why| {
-            TargetError::new(ErrorKind::Missing, "reading the Postgres connection string", why)
-        })
+    /// Checks the settings. Connects to nothing and reads no file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`]: what is wrong with the connection string, by the name of the parameter and without
+    /// any secret.
+    pub fn new(settings: &Settings, purpose: Purpose) -> Result<Self, Error> {
+        read(settings, purpose).map_err(Self::wrong)
+    }
+
+    /// The error of a connection string in which something is wrong.
+    pub fn wrong(why: String) -> Error {
+        Error::new(ErrorKind::Misconfigured, "reading the Postgres connection string", why)
+    }
+
+    /// The parameter `options`: what the server is told of its settings when a session begins.
+    pub fn options(&self) -> Option<&str> {
+        self.base.get_options()
+    }
+
+    /// Names the sessions to the server, unless the connection string does.
+    #[must_use]
+    pub fn named(mut self, application_name: &str) -> Self {
+        if !self.is_named {
+            self.base.application_name(application_name);
+        }
+        self
+    }
+
+    /// Hosts and ports, in the order in which they are tried.
+    pub fn hosts(&self) -> impl Iterator<Item = (&str, u16)> {
+        self.hosts.iter().map(|host| (host.name.as_str(), host.port))
+    }
+
+    /// The database.
+    pub fn dbname(&self) -> &str {
+        &self.dbname
+    }
+
+    /// The account.
+    pub fn user(&self) -> &str {
+        &self.user
     }
 
     /// All hosts, the database and the user, as messages name them.
-    pub(crate) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         let hosts: Vec<_> = self.hosts.iter().map(ToString::to_string).collect();
         self.place_at(&hosts.join(","))
     }
@@ -102,11 +151,11 @@ struct Typed {
     sslmode: Option<String>,
     sslrootcert: Option<String>,
     timeout: Option<Duration>,
-    timeouts: Timeouts,
+    prefers_standby: bool,
     direct: bool,
 }
 
-fn read(settings: &Settings) -> std::result::Result<Config, String> {
+fn read(settings: &Settings, purpose: Purpose) -> Result<Config, String> {
     let mut base = tokio_postgres::Config::new();
     base.keepalives_idle(KEEPALIVE_IDLE);
     base.keepalives_interval(KEEPALIVE_INTERVAL);
@@ -117,7 +166,7 @@ fn read(settings: &Settings) -> std::result::Result<Config, String> {
     for (key, value) in conninfo::parse(settings.url.expose_secret().trim())? {
         // An empty value is libpq's way to say "the default".
         if !value.is_empty() {
-            parameter(&key, value, &mut typed, &mut base, &mut tls)?;
+            parameter(&key, value, purpose, &mut typed, &mut base, &mut tls)?;
         }
     }
     if let Some(password) = &settings.password {
@@ -138,17 +187,26 @@ fn read(settings: &Settings) -> std::result::Result<Config, String> {
         tls.direct = true;
     }
     let hosts = hosts(&typed)?;
-    let (connect_timeout, timeouts) = (typed.timeout, typed.timeouts);
-    Ok(Config { base, hosts, user, dbname, connect_timeout, timeouts, tls })
+    Ok(Config {
+        base,
+        hosts,
+        user,
+        dbname,
+        is_named: typed.application_name.is_some(),
+        connect_timeout: typed.timeout,
+        prefers_standby: typed.prefers_standby,
+        tls,
+    })
 }
 
 fn parameter(
     key: &str,
     value: String,
+    purpose: Purpose,
     typed: &mut Typed,
     base: &mut tokio_postgres::Config,
     tls: &mut TlsSettings,
-) -> std::result::Result<(), String> {
+) -> Result<(), String> {
     let one_of = |choices: &str| format!("{key}={value} is not known; choose {choices}");
     let list = |text: &str| text.split(',').map(|s| s.trim().to_owned()).collect();
     let unsupported = |mend: &str| Err(format!("the parameter {key:?} is not supported: {mend}"));
@@ -166,7 +224,6 @@ fn parameter(
             typed.application_name.get_or_insert(value);
         }
         "options" => {
-            typed.timeouts = Timeouts::of_options(&value)?;
             base.options(value);
         }
         "connect_timeout" => {
@@ -191,16 +248,23 @@ fn parameter(
             base.tcp_user_timeout(Duration::from_millis(whole(key, &value)?.unsigned_abs()));
         }
         "target_session_attrs" => {
-            base.target_session_attrs(match value.as_str() {
-                "any" => TargetSessionAttrs::Any,
+            typed.prefers_standby = value == "prefer-standby";
+            base.target_session_attrs(match (value.as_str(), purpose) {
+                ("any", _) => TargetSessionAttrs::Any,
                 // A primary whose sessions are read-only is of no more use to a writer than a standby.
-                "read-write" | "primary" => TargetSessionAttrs::ReadWrite,
-                "read-only" | "standby" | "prefer-standby" => {
+                ("read-write" | "primary", _) => TargetSessionAttrs::ReadWrite,
+                ("read-only" | "standby" | "prefer-standby", Purpose::Write) => {
                     return Err(format!(
                         "{key}={value} asks for a server that cannot be written to; choose read-write"
                     ));
                 }
-                _ => return Err(one_of("any, read-write or primary")),
+                // A reader does not tell a standby from a primary whose sessions only read.
+                ("read-only" | "standby", Purpose::Read) => TargetSessionAttrs::ReadOnly,
+                ("prefer-standby", Purpose::Read) => TargetSessionAttrs::Any,
+                (_, Purpose::Write) => return Err(one_of("any, read-write or primary")),
+                (_, Purpose::Read) => {
+                    return Err(one_of("any, read-write, primary, read-only, standby or prefer-standby"));
+                }
             });
         }
         "channel_binding" => {
@@ -248,11 +312,11 @@ fn parameter(
     Ok(())
 }
 
-fn whole(key: &str, value: &str) -> std::result::Result<i64, String> {
+fn whole(key: &str, value: &str) -> Result<i64, String> {
     value.trim().parse().map_err(|_| format!("{key}={value} is not a whole number"))
 }
 
-fn read_tls(typed: &Typed, tls: &mut TlsSettings) -> std::result::Result<(), String> {
+fn read_tls(typed: &Typed, tls: &mut TlsSettings) -> Result<(), String> {
     let system = typed.sslrootcert.as_deref() == Some("system");
     tls.mode = match typed.sslmode.as_deref() {
         // libpq: with the system's certificates anything weaker would only look safe.
@@ -286,7 +350,7 @@ fn read_tls(typed: &Typed, tls: &mut TlsSettings) -> std::result::Result<(), Str
     Ok(())
 }
 
-fn hosts(typed: &Typed) -> std::result::Result<Vec<Host>, String> {
+fn hosts(typed: &Typed) -> Result<Vec<Host>, String> {
     let count = typed.hosts.len().max(typed.addresses.len()).max(1);
     let fits = |n: usize| n <= 1 || n == count;
     if !typed.hosts.is_empty() && !typed.addresses.is_empty() && typed.hosts.len() != typed.addresses.len() {
@@ -319,8 +383,8 @@ fn hosts(typed: &Typed) -> std::result::Result<Vec<Host>, String> {
 mod tests {
     use super::*;
 
-    fn config(url: &str) -> std::result::Result<Config, String> {
-        Config::new(&Settings { url: url.into(), password: None }).map_err(|e| e.to_string())
+    fn config(url: &str) -> Result<Config, String> {
+        Config::new(&Settings { url: url.into(), password: None }, Purpose::Write).map_err(|e| e.to_string())
     }
 
     fn refused(url: &str) -> String {
@@ -366,9 +430,29 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_may_ask_for_a_standby() {
+        let read = |url: &str| Config::new(&Settings { url: url.into(), password: None }, Purpose::Read);
+        let standby = read("postgres://u@h?target_session_attrs=standby").expect("a configuration");
+        assert_eq!(standby.base.get_target_session_attrs(), TargetSessionAttrs::ReadOnly);
+        let either = read("postgres://u@a,b?target_session_attrs=prefer-standby").expect("a configuration");
+        assert!(either.prefers_standby);
+        assert!(read("postgres://u@h?target_session_attrs=best").is_err());
+    }
+
+    #[test]
+    fn a_name_in_the_connection_string_wins() {
+        let name = |url: &str| {
+            let config = config(url).expect("a configuration").named("hydrant/shop");
+            config.base.get_application_name().map(str::to_owned)
+        };
+        assert_eq!(name("postgres://u@h").as_deref(), Some("hydrant/shop"));
+        assert_eq!(name("postgres://u@h?application_name=loader").as_deref(), Some("loader"));
+    }
+
+    #[test]
     fn a_password_beside_the_url_wins_and_is_never_shown() {
         let settings = Settings { url: "postgres://u:inner@h".into(), password: Some("s3cret".into()) };
-        let config = Config::new(&settings).expect("a configuration");
+        let config = Config::new(&settings, Purpose::Write).expect("a configuration");
         assert_eq!(config.base.get_password(), Some(&b"s3cret"[..]));
         assert!(!format!("{config:?}").contains("s3cret"));
     }
