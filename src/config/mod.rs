@@ -7,6 +7,7 @@ mod check;
 mod error;
 mod excerpt;
 mod interpolate;
+mod literal;
 mod location;
 mod model;
 mod number;
