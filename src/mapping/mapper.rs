@@ -149,9 +149,9 @@ impl<'a> Resolver<'a> {
             }
             Wanted::Others { except } => self.others(except),
             Wanted::Column { name, from, transforms } => match self.found.get(from.as_str()) {
-                None => self
-                    .errors
-                    .push(MappingError::Missing { from: from.clone(), name: Some(name.clone()) }),
+                None => {
+                    self.errors.push(MappingError::Missing { from: from.clone(), name: Some(name.clone()) })
+                }
                 Some(None) => self.errors.push(MappingError::Twice { from: from.clone() }),
                 Some(Some(at)) => self.column(name, *at, transforms),
             },

@@ -39,7 +39,9 @@ pub(super) fn lower(texts: &StringArray) -> Result<StringArray, ArrowError> {
             Some(text) if text.contains('Σ') => lowered.append_value(text.to_lowercase()),
             Some(text) => {
                 for letter in text.chars().flat_map(char::to_lowercase) {
-                    lowered.write_char(letter).map_err(|error| ArrowError::ComputeError(error.to_string()))?;
+                    lowered
+                        .write_char(letter)
+                        .map_err(|error| ArrowError::ComputeError(error.to_string()))?;
                 }
                 lowered.append_value("");
             }

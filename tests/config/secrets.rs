@@ -5,7 +5,7 @@ use std::{env::VarError, fs, path::Path};
 
 /// Each place where a secret can come from and go to has its own, none of which is like any word of the configuration.
 const SECRETS: &[&str] =
-    &["QQ1url", "QQ2word", "QQ3file", "QQ4opt", "QQ5opt", "QQ6env", "QQ7folded", "QQ8name"];
+    &["QQ1url", "QQ2word", "QQ3file", "QQ4opt", "QQ5opt", "QQ6env", "QQ7folded", "QQ8name", "QQ9salt"];
 
 /// What takes the place of a character.
 const SLIPS: &[&str] = &["", " ", "\n", ":", ",", "{", "}", "#", "&", "\""];
@@ -32,6 +32,7 @@ syncs:
   banners:
     source: lake
     model: select * from customers
+    columns: { id: ID, mail: { hash: { salt: "QQ9salt of 23 bytes in all" } }, "*": "*" }
     key: id
     target: app
     table: banners

@@ -65,7 +65,8 @@ fn wanted(entry: Named<raw::ColumnFrom>, reader: &mut Reader<'_>) -> Option<Want
     match at.value {
         raw::ColumnFrom::Name(from) if from.text == OTHERS => {
             if !is_others {
-                let message = format!("`*` is the name of no column that `{}` could be made from", name.value);
+                let message =
+                    format!("`*` is the name of no column that `{}` could be made from", name.value);
                 reader.problem(&at.span, message, ALL_OTHERS.to_owned());
                 return None;
             }
@@ -88,11 +89,9 @@ fn wanted(entry: Named<raw::ColumnFrom>, reader: &mut Reader<'_>) -> Option<Want
             reader.problem(&at.span, of_one, help.to_owned());
             None
         }
-        raw::ColumnFrom::Name(from) => Some(Wanted::Column {
-            name: name.value,
-            from: from.text,
-            transforms: Transforms::default(),
-        }),
+        raw::ColumnFrom::Name(from) => {
+            Some(Wanted::Column { name: name.value, from: from.text, transforms: Transforms::default() })
+        }
         raw::ColumnFrom::Constant(block) => {
             Some(Wanted::Constant { name: name.value, value: block.constant.given()?.value.0 })
         }
