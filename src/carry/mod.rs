@@ -9,6 +9,7 @@
 
 mod column;
 mod error;
+mod foreign;
 mod leaf;
 mod nested;
 
@@ -16,6 +17,8 @@ mod nested;
 mod tests;
 #[cfg(test)]
 mod types_doc;
+#[cfg(test)]
+mod warehouses_doc;
 
 pub use error::{CarryError, Misfit};
 
