@@ -97,3 +97,73 @@ fn opaque(metadata: Option<&str>, storage: &DataType, is_text: bool) -> Result<V
         _ => Err((format!("{name} of {vendor} ({storage})"), CAST)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn of(data_type: DataType, notes: &[(&str, &str)]) -> Result<String, String> {
+        let metadata = notes.iter().map(|(key, note)| ((*key).to_owned(), (*note).to_owned())).collect();
+        let field = Field::new("c", data_type, true).with_metadata(metadata);
+        ValueType::of(&field).map(|value| value.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_opaque_type_is_text_or_is_refused_under_its_own_name() {
+        let notes = |metadata| [(EXTENSION, "arrow.opaque"), (EXTENSION_METADATA, metadata)];
+        let named = notes(r#"{"vendor_name": "DuckDB", "type_name": "bit"}"#);
+        assert_eq!(of(DataType::LargeUtf8, &named).as_deref(), Ok("text"));
+        let error = of(DataType::Binary, &named).unwrap_err();
+        assert!(error.contains("bit of DuckDB (Binary)") && error.contains("CAST(x AS VARCHAR)"), "{error}");
+        for broken in ["", "{}", "null", r#"{"type_name": 1, "vendor_name": 2}"#] {
+            let error = of(DataType::Binary, &notes(broken)).unwrap_err();
+            assert!(error.contains("an unnamed type of an unnamed vendor"), "{error}");
+            assert_eq!(of(DataType::Utf8, &notes(broken)).as_deref(), Ok("text"));
+        }
+        // The same name of another vendor, or in another storage, says nothing of digits.
+        let numeric = notes(r#"{"vendor_name": "Other", "type_name": "numeric"}"#);
+        assert_eq!(of(DataType::Utf8, &numeric).as_deref(), Ok("text"));
+        let hugeint = notes(r#"{"vendor_name": "DuckDB", "type_name": "hugeint"}"#);
+        assert!(of(DataType::FixedSizeBinary(8), &hugeint).is_err());
+    }
+
+    #[test]
+    fn what_is_said_of_dictionaries_and_runs_is_said_of_their_values() {
+        let json = [(EXTENSION, JSON)];
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+        assert_eq!(of(dictionary, &json).as_deref(), Ok("json"));
+        let ends = Arc::new(Field::new("run_ends", DataType::Int32, false));
+        let values = Arc::new(Field::new("values", DataType::Utf8, true));
+        assert_eq!(of(DataType::RunEndEncoded(ends, values), &json).as_deref(), Ok("json"));
+    }
+
+    #[test]
+    fn notes_of_drivers_count_where_the_arrow_type_would_mislead() {
+        for (data_type, note, word) in
+            [(DataType::Int64, "money", "cents"), (DataType::Int32, "oid", "BIGINT")]
+        {
+            let error = of(data_type.clone(), &[(POSTGRES_TYPE, note)]).unwrap_err();
+            assert!(error.contains(word), "{error}");
+            assert!(of(data_type, &[(POSTGRES_TYPE, "int4")]).is_ok());
+        }
+        // The description of a query writes it in lower case, the rows in upper case.
+        for (key, note) in
+            [("logicalType", "VARIANT"), ("SNOWFLAKE_TYPE", "variant"), ("logicalType", "ARRAY")]
+        {
+            assert_eq!(of(DataType::Utf8, &[(key, note)]).as_deref(), Ok("json"));
+        }
+        assert_eq!(of(DataType::Utf8, &[("logicalType", "TEXT")]).as_deref(), Ok("text"));
+        assert_eq!(of(DataType::Int64, &[("logicalType", "OBJECT")]).as_deref(), Ok("64-bit integer"));
+    }
+
+    #[test]
+    fn a_moment_with_an_offset_must_have_the_moment_first() {
+        let named = [(EXTENSION, "arrow.timestamp_with_offset")];
+        let odd: Fields = vec![Field::new("offset_minutes", DataType::Int16, false)].into();
+        assert_eq!(
+            of(DataType::Struct(odd), &named).as_deref(),
+            Ok("struct of offset_minutes 16-bit integer")
+        );
+    }
+}
