@@ -5,6 +5,7 @@
 //! | verb | what happens | where |
 //! |---|---|---|
 //! | export | the model's rows come as Arrow batches and become Parquet in the store | [`source`], [`carry`], [`store`] |
+//! | | columns are selected, renamed and hashed, where the sync says so | [`mapping`] |
 //! | | values are made to fit the target's columns, where the sync says so | [`mend`] |
 //! | fingerprint | every row is hashed while it passes | [`fingerprint`] |
 //! | diff | last index against new fingerprints: what to insert, update, delete | [`diff`], judged by [`guard`] |
@@ -24,6 +25,7 @@ pub mod diff;
 pub mod engine;
 pub mod fingerprint;
 pub mod guard;
+pub mod mapping;
 pub mod mend;
 pub mod object_storage;
 pub mod point;

@@ -5,7 +5,7 @@ mod order;
 pub use crate::guard::GuardRules;
 pub use order::in_order;
 
-use crate::source::Model;
+use crate::{mapping::Mapping, source::Model};
 use hydrant_contract::{Deletes, Documents, Mode, TableName};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,9 @@ pub struct SyncSpec {
     pub source: String,
     /// The query.
     pub model: Model,
+    /// What is made of the columns that the query returns; without it they are taken as they are. All that follows names
+    /// columns as the table has them.
+    pub columns: Option<Mapping>,
     /// The columns that identify a row.
     pub key: Vec<String>,
     /// The target that the table is kept in.

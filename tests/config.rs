@@ -7,6 +7,7 @@
 use hydrant::{
     config::{Config, FileFormat, FileTable, Location, SourceSpec, TargetSpec, load},
     guard::{GuardRules, RowsRule, ShareRule, ShrinkRule, Then},
+    mapping::{Transforms, Wanted},
     secret::Secret,
     sync::{DuplicateKeys, NullKeys, Redact, Refused, RejectCeiling, Retention},
 };
@@ -33,6 +34,7 @@ fn environment(name: &str) -> Result<String, VarError> {
         "APP_PASSWORD" => Ok("hunter2-of-environment".to_owned()),
         "APP_HOST" => Ok("db.example".to_owned()),
         "PLANS" => Ok("/srv".to_owned()),
+        "SALT" => Ok("hunter2-0123456789abcdef".to_owned()),
         "EMPTY" => Ok(String::new()),
         "LATIN" => Err(VarError::NotUnicode(OsString::from("hunter2"))),
         "WORD" => Ok("hunter2-word".to_owned()),
@@ -269,6 +271,44 @@ fn columns_have_what_is_said_of_them() {
     assert_eq!(hidden("flags"), [false, true, false], "one column needs no list");
     assert_eq!(config.syncs["recommendations"].redact, Redact::All);
     assert_eq!(hidden("accounts"), [false, false, false]);
+}
+
+#[test]
+fn columns_are_made_of_what_is_said_of_them() {
+    let config = good("everything");
+    let columns = |sync: &str| config.syncs[sync].columns.as_ref().map(|mapping| mapping.columns.as_slice());
+    let said = |wanted: &Wanted| match wanted {
+        Wanted::Column { name, from, transforms: Transforms { trim, lower, hash } } => {
+            format!("{name} of {from} {trim} {lower} {}", hash.is_some())
+        }
+        Wanted::Constant { name, value } => format!("{name} is {value:?}"),
+        Wanted::Others { except } => format!("others but {except:?}"),
+    };
+    let of = |sync: &str| columns(sync).unwrap_or_default().iter().map(said).collect::<Vec<_>>();
+    assert_eq!(
+        of("usage-banners"),
+        [
+            "account_id of ID false false false",
+            "region of region true true false",
+            "email_hash of EMAIL true true true",
+            "origin is Text(\"warehouse\")",
+            "rate is Decimal { unscaled: -150, precision: 3, scale: 2 }",
+            "others but {\"EMAIL\", \"note\"}",
+        ]
+    );
+    assert_eq!(of("flags"), ["name of name false false false", "is_on of is_on false false false"]);
+    assert_eq!(
+        of("accounts"),
+        [
+            "id of ID false false false",
+            "is_customer is Boolean(true)",
+            "version is Integer(2)",
+            "others but {\"EMAIL\"}",
+        ]
+    );
+    assert_eq!(of("carts"), ["others but {}", "seen of last_seen false false false"]);
+    assert!(columns("recommendations").is_none());
+    assert!(!format!("{config:?}").contains("hunter2"));
 }
 
 #[test]

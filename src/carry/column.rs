@@ -2,7 +2,7 @@
 
 use super::{
     error::{Fault, Misfits},
-    leaf, nested,
+    foreign, leaf, nested,
 };
 use arrow::{
     array::{Array, ArrayRef, AsArray},
@@ -19,14 +19,24 @@ pub(super) fn carry(array: &ArrayRef, value: &ValueType, misfits: &mut Misfits) 
         return Ok(array);
     }
     match value {
-        // A boolean, a double and a UUID have no second form once dictionaries and runs are undone.
+        // A double and a UUID have no second form once dictionaries and runs are undone; a boolean may be a byte, of which 0
+        // is false and everything else true.
         ValueType::Boolean | ValueType::Float64 | ValueType::Uuid => exact_cast(&array, &value.carrier()),
         // From at most 32 unsigned or 64 signed bits into Int64, and from a half float: every value fits.
         ValueType::Integer(_) | ValueType::Float32 => exact_cast(&array, &value.carrier()),
+        ValueType::Decimal { .. } if array.data_type().is_string() => foreign::numeric(&array, misfits),
+        ValueType::Decimal { precision, .. }
+            if matches!(array.data_type(), DataType::FixedSizeBinary(16)) =>
+        {
+            foreign::hugeint(&array, *precision, misfits)
+        }
         ValueType::Decimal { precision, scale } => leaf::decimal(&array, *precision, *scale, misfits),
         ValueType::Text | ValueType::Json | ValueType::Bytes => leaf::bytes(&array, &value.carrier()),
         ValueType::Date => Ok(leaf::date(&array, misfits)),
         ValueType::Time(_) => leaf::time(&array, misfits),
+        ValueType::Instant(_) if array.data_type().is_nested() => {
+            carry(&foreign::with_offset(&array)?, value, misfits)
+        }
         ValueType::Timestamp(_) | ValueType::Instant(_) => leaf::timestamp(&array, &value.carrier(), misfits),
         ValueType::List(item) => nested::list(&array, item, misfits),
         ValueType::Vector(len) => nested::vector(&array, *len),

@@ -9,6 +9,7 @@
 
 mod column;
 mod error;
+mod foreign;
 mod leaf;
 mod nested;
 
@@ -16,13 +17,15 @@ mod nested;
 mod tests;
 #[cfg(test)]
 mod types_doc;
+#[cfg(test)]
+mod warehouses_doc;
 
 pub use error::{CarryError, Misfit};
 
 use arrow::{
-    array::{Array, BooleanArray},
+    array::{Array, ArrayRef, BooleanArray},
     compute::nullif,
-    datatypes::{FieldRef, Schema, SchemaRef},
+    datatypes::{Field, FieldRef, Schema, SchemaRef},
     record_batch::{RecordBatch, RecordBatchOptions},
 };
 use error::{Fault, Misfits};
@@ -102,6 +105,19 @@ impl Carrier {
         let rows = RecordBatch::try_new_with_options(self.schema(), columns, &options)
             .map_err(|e| CarryError::Column { column: "*".to_owned(), reason: e.to_string() })?;
         Ok(Carried { rows, misfits })
+    }
+}
+
+/// One column of a type of which every value has its exact form in the carrier, in that carrier. Its logical type is `value`.
+pub fn column(field: &Field, array: &ArrayRef, value: &ValueType) -> Result<ArrayRef, CarryError> {
+    let mut misfits = Misfits::default();
+    let carried =
+        column::carry(array, value, &mut misfits).map_err(|fault| fault.into_error(field.name()))?;
+    match misfits.of_column(0, field.name()).into_iter().next() {
+        None => Ok(carried),
+        Some(Misfit { path, reason, .. }) => {
+            Err(CarryError::Column { column: path, reason: reason.to_owned() })
+        }
     }
 }
 

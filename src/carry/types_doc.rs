@@ -124,12 +124,59 @@ fn examples() -> Vec<Field> {
         ),
     ];
     let mut fields: Vec<_> = plain.into_iter().map(|data_type| Field::new("v", data_type, true)).collect();
-    let extended = [(T::FixedSizeBinary(16), "arrow.uuid"), (T::Utf8, "arrow.json")];
-    fields.extend(extended.map(|(data_type, name)| {
-        let metadata = [("ARROW:extension:name".to_owned(), name.to_owned())];
-        Field::new("v", data_type, true).with_metadata(metadata.into())
-    }));
+    let moment = T::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let moment = [Field::new("timestamp", moment, false), Field::new("offset_minutes", T::Int16, false)];
+    fields.extend([
+        beside(T::FixedSizeBinary(16), "arrow.uuid"),
+        beside(T::Utf8, "arrow.json"),
+        beside(T::Int8, "arrow.bool8"),
+        beside(T::Struct(moment.into_iter().collect()), "arrow.timestamp_with_offset"),
+        opaque(T::Utf8, "numeric", "PostgreSQL"),
+        opaque(T::FixedSizeBinary(16), "hugeint", "DuckDB"),
+        opaque(T::FixedSizeBinary(16), "uhugeint", "DuckDB"),
+        opaque(T::Utf8, "other", "Vendor"),
+        opaque(T::Binary, "other", "Vendor"),
+        beside(
+            T::Struct([Field::new("value", T::Binary, true)].into_iter().collect()),
+            "arrow.parquet.variant",
+        ),
+        beside(T::Binary, "geoarrow.wkb"),
+    ]);
     fields
+}
+
+/// A field of an extension type.
+pub(super) fn beside(data_type: DataType, extension: &str) -> Field {
+    let metadata = [("ARROW:extension:name".to_owned(), extension.to_owned())];
+    Field::new("v", data_type, true).with_metadata(metadata.into())
+}
+
+/// A field of a type that only one vendor has.
+pub(super) fn opaque(data_type: DataType, name: &str, vendor: &str) -> Field {
+    let mut field = beside(data_type, "arrow.opaque");
+    let named = serde_json::json!({ "type_name": name, "vendor_name": vendor }).to_string();
+    field.metadata_mut().insert("ARROW:extension:metadata".to_owned(), named);
+    field
+}
+
+/// How the document writes what arrives.
+pub(super) fn arrow(field: &Field) -> String {
+    if let DataType::List(item) = field.data_type()
+        && !item.metadata().is_empty()
+    {
+        return format!("`List` of {}", arrow(item));
+    }
+    let note = |key: &str| field.metadata().get(key);
+    let named: Option<serde_json::Value> =
+        note("ARROW:extension:metadata").and_then(|named| serde_json::from_str(named).ok());
+    let named = named.map_or_else(String::new, |named| {
+        let word = |key: &str| named[key].as_str().unwrap_or_default().to_owned();
+        format!(" ({} of {})", word("type_name"), word("vendor_name"))
+    });
+    let extension = note("ARROW:extension:name").map_or_else(String::new, |name| format!(" as `{name}`"));
+    let others = field.metadata().iter().filter(|(key, _)| !key.starts_with("ARROW:"));
+    let others: String = others.map(|(key, note)| format!(" with `{key}: {note}`")).collect();
+    format!("`{}`{extension}{named}{others}", field.data_type())
 }
 
 #[test]
@@ -142,9 +189,7 @@ fn every_arrow_type_has_an_example() {
 fn the_document_says_of_every_arrow_type_what_the_code_does() {
     let mut table = "| Arrow | value | carrier | canonical form |\n|---|---|---|---|\n".to_owned();
     for field in examples() {
-        let extension = field.metadata().get("ARROW:extension:name");
-        let extension = extension.map_or_else(String::new, |name| format!(" as `{name}`"));
-        let arrow = format!("`{}`{extension}", field.data_type());
+        let arrow = arrow(&field);
         match ValueType::of(&field) {
             Ok(value) => {
                 let carrier = carried_as(&field);
@@ -156,11 +201,28 @@ fn the_document_says_of_every_arrow_type_what_the_code_does() {
             }
         }
     }
-    assert!(DOCUMENT.contains(&table), "docs/types.md says something else than the code:\n{table}");
+    stands(&table);
+}
+
+/// The table stands in the document. `BLESS=1` writes it there.
+pub(super) fn stands(table: &str) {
+    if DOCUMENT.contains(table) {
+        return;
+    }
+    assert!(
+        std::env::var_os("BLESS").is_some(),
+        "docs/types.md says something else; run this with BLESS=1:\n{table}"
+    );
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/types.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let head = table.lines().next().unwrap();
+    let start = document.find(head).expect("the head of the table");
+    let end = document[start..].find("\n\n").map_or(document.len(), |at| start + at + 1);
+    std::fs::write(path, format!("{}{table}{}", &document[..start], &document[end..])).unwrap();
 }
 
 /// The type that a column comes out with.
-fn carried_as(field: &Field) -> DataType {
+pub(super) fn carried_as(field: &Field) -> DataType {
     let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int8, false), field.clone()]));
     let shape = Shape::of(&schema, vec!["id".into()]).unwrap();
     let ids: ArrayRef = Arc::new(Int8Array::from(vec![1, 2]));

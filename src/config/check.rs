@@ -1,5 +1,6 @@
 //! From what was typed to what the program relies on.
 
+mod columns;
 mod guard;
 mod order;
 mod source;

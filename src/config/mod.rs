@@ -8,6 +8,7 @@ mod driver_option;
 mod error;
 mod excerpt;
 mod interpolate;
+mod literal;
 mod location;
 mod model;
 mod number;

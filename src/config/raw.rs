@@ -90,9 +90,11 @@ macro_rules! words {
     };
 }
 
+mod columns;
 mod guard;
 mod source;
 mod warehouse;
+pub(super) use columns::*;
 pub(super) use guard::*;
 pub(super) use source::*;
 pub(super) use warehouse::*;
@@ -200,6 +202,9 @@ block! {
         source: Text,
         /// The query: a file beside this one whose name ends in `.sql`, or the SQL itself.
         model: Text,
+        /// What is made of the columns that the query returns: a list selects some of them; a block gives each column of the
+        /// table what it is made from. Without it all columns are taken as they are.
+        [default] columns: Columns,
         /// The column, or list of columns, that identifies a row.
         key: Either<Text, List<Text>>,
         /// The name of the target that the table is kept in.

@@ -332,6 +332,10 @@ impl<T: Read> Read for Names<T> {
     }
 }
 
+impl<T: Read> Form for Names<T> {
+    const FORM: &'static str = "a block of keys";
+}
+
 impl<T> Names<T> {
     /// The names.
     pub(super) fn names(&self) -> Vec<&str> {

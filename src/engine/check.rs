@@ -3,7 +3,7 @@
 use super::{
     CheckReport, Env, Failure, RunError, Step,
     agreement::{not_published, refuse_reserved, same_place_and_key},
-    place,
+    model, place,
     screen::mender,
     table_spec,
 };
@@ -21,7 +21,7 @@ pub async fn check(env: &Env, sync: &SyncSpec) -> Result<CheckReport, RunError> 
 
 async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckReport, Failure> {
     let source = env.source.about().await?;
-    let schema = env.source.describe(&sync.model).await?;
+    let schema = model::describe(env, sync).await?;
     let shape = Shape::of(&schema, sync.key.clone())?;
     refuse_reserved(&schema, &sync.deletes)?;
     let spec = table_spec(sync, shape);

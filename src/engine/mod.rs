@@ -19,6 +19,7 @@ mod export;
 mod gc;
 mod held;
 mod keeper;
+mod model;
 mod observer;
 mod origin;
 mod plan;

@@ -2,7 +2,7 @@
 
 use super::{
     Env, Failure, Held, adopt::Adopted, agreement::still_the_same, base::BaseBuilder, compare::Scope,
-    drift::drift, screen::Earlier,
+    drift::drift, model, screen::Earlier,
 };
 use crate::{
     apply::pick_all,
@@ -94,7 +94,7 @@ impl Origin {
             Self::Table(adopted) => {
                 let as_of = held.env.clock.now();
                 let key = held.sync.key.clone();
-                let shape = Shape::of(held.env.source.describe(&held.sync.model).await?.as_ref(), key)?;
+                let shape = Shape::of(model::describe(held.env, held.sync).await?.as_ref(), key)?;
                 let earlier = Earlier::adopted(adopted.unreadable.clone());
                 Ok(Opened { rows: adopted.rows(held, &shape), shape, as_of, fresh: false, earlier })
             }
@@ -125,7 +125,7 @@ impl Origin {
 /// The query's present rows.
 pub(super) async fn queried(env: &Env, sync: &SyncSpec) -> Result<Opened, Failure> {
     let as_of = env.clock.now();
-    let rows = env.source.open(&sync.model).await?;
+    let rows = model::open(env, sync).await?;
     let shape = Shape::of(&rows.schema, sync.key.clone())?;
     Ok(Opened { rows, shape, as_of, fresh: true, earlier: Earlier::default() })
 }
@@ -133,7 +133,11 @@ pub(super) async fn queried(env: &Env, sync: &SyncSpec) -> Result<Opened, Failur
 /// A failure if the query returns other columns than those of the last export. A source that does not answer is not asked
 /// for anything else, and does not keep rows of the store from being sent.
 async fn same_columns(held: &Held<'_>, last: &Sealed) -> Result<(), Failure> {
-    let Ok(schema) = held.env.source.describe(&held.sync.model).await else { return Ok(()) };
+    let schema = match model::describe(held.env, held.sync).await {
+        Ok(schema) => schema,
+        Err(Failure::Source(_)) => return Ok(()),
+        Err(failure) => return Err(failure),
+    };
     match drift(&last.spec.shape, &Shape::of(&schema, held.sync.key.clone())?).as_slice() {
         [] => Ok(()),
         drift => Err(Failure::RunFirst { run: last.run, reason: drift.join("; ") }),

@@ -36,6 +36,7 @@ mod tests {
             mode: Mode::Mirror,
             deletes: Deletes::Hard,
             documents: Documents::default(),
+            columns: None,
             duplicate_keys: DuplicateKeys::Error,
             null_keys: NullKeys::Error,
             guard: GuardRules::default(),

@@ -15,6 +15,7 @@ const SECRETS: &[&str] = &[
     "QQ8name",
     "QQ9snow",
     "QQ10trino",
+    "QQ9salt",
 ];
 
 /// What takes the place of a character.
@@ -47,6 +48,7 @@ syncs:
   banners:
     source: lake
     model: select * from customers
+    columns: { id: ID, mail: { hash: { salt: "QQ9salt of 23 bytes in all" } }, "*": "*" }
     key: id
     target: app
     table: banners

@@ -77,12 +77,13 @@ const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        why: "fingerprint, diff, guard and pace are pure: rows, counts and times come in as values, so that a test can \
+        why: "mapping, fingerprint, diff, guard and pace are pure: rows, counts and times come in as values, so that a test can \
               say them",
         places: &[
             "src/fingerprint",
             "src/diff",
             "src/guard",
+            "src/mapping",
             "src/mend",
             "src/pace",
             "src/fingerprint.rs",

@@ -233,6 +233,7 @@ async fn world() -> (Env, SyncSpec, MemoryTarget) {
         mode: Mode::Mirror,
         deletes: Deletes::Hard,
         documents: Documents::default(),
+        columns: None,
         duplicate_keys: DuplicateKeys::Error,
         null_keys: NullKeys::Error,
         guard: GuardRules::default(),

@@ -132,6 +132,7 @@ impl World {
             mode: Mode::Mirror,
             deletes: Deletes::Hard,
             documents: Documents::default(),
+            columns: None,
             duplicate_keys: DuplicateKeys::Error,
             null_keys: NullKeys::Error,
             guard: GuardRules::default(),

@@ -1,6 +1,6 @@
 //! Syncs: each by itself, and against the others.
 
-use super::{guard::guard, order, retention};
+use super::{columns::columns, guard::guard, order, retention};
 use crate::{
     config::{
         model,
@@ -113,6 +113,7 @@ fn sync(
     let source = raw.source.given().and_then(|at| reference(at, "source", known.sources.as_deref(), reader));
     let model = raw.model.given().and_then(|at| model::model(&at, reader));
     let key = raw.key.given().and_then(|at| each_once(at, "the key", "column", reader));
+    let columns = columns(raw.columns, key.as_deref(), reader);
     let key = key.map(|columns| columns.into_iter().map(|at| at.value.text).collect::<Vec<_>>());
     let target = raw.target.given().and_then(|at| reference(at, "target", known.targets.as_deref(), reader));
     let table_span = raw.table.place();
@@ -131,6 +132,7 @@ fn sync(
         name,
         source: source?,
         model: model?,
+        columns: columns?,
         key: key?,
         target: target?,
         table: table?,

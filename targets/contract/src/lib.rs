@@ -6,6 +6,7 @@
 //! [`TargetError`] (how a target says no).
 
 mod batch;
+mod beside;
 pub mod carrier;
 mod error;
 mod inspection;

@@ -1,5 +1,6 @@
 //! Which values there are, and the one Arrow carrier of each.
 
+use crate::beside::{self, EXTENSION, JSON, UUID};
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
@@ -86,7 +87,7 @@ impl Resolution {
         }
     }
 
-    fn of(unit: TimeUnit) -> Self {
+    pub(crate) fn of(unit: TimeUnit) -> Self {
         match unit {
             TimeUnit::Nanosecond => Self::Nano,
             TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond => Self::Micro,
@@ -106,11 +107,6 @@ pub struct UnsupportedType {
     pub mend: &'static str,
 }
 
-const UUID: &str = "arrow.uuid";
-const JSON: &str = "arrow.json";
-/// Where Arrow keeps the name of an extension type (Arrow columnar format, "Extension Types").
-const EXTENSION: &str = "ARROW:extension:name";
-
 impl ValueType {
     /// The logical type of an Arrow field.
     pub fn of(field: &Field) -> Result<Self, UnsupportedType> {
@@ -118,9 +114,13 @@ impl ValueType {
     }
 
     fn at(field: &Field, path: &str) -> Result<Self, UnsupportedType> {
-        let extension = field.metadata().get(EXTENSION).map(String::as_str);
-        let no =
-            |mend| UnsupportedType { column: path.to_owned(), found: field.data_type().to_string(), mend };
+        let refused = |found, mend| UnsupportedType { column: path.to_owned(), found, mend };
+        let no = |mend| refused(field.data_type().to_string(), mend);
+        // What is said of a dictionary or of runs is said of the values in them.
+        let is_encoded = matches!(field.data_type(), DataType::Dictionary(..) | DataType::RunEndEncoded(..));
+        if !is_encoded && let Some(said) = beside::said_of(field) {
+            return said.map_err(|(found, mend)| refused(found, mend));
+        }
         Ok(match field.data_type() {
             DataType::Boolean => Self::Boolean,
             DataType::Int8 => Self::Integer(Integer::I8),
@@ -139,11 +139,7 @@ impl ValueType {
             | DataType::Decimal256(precision, scale) => {
                 Self::Decimal { precision: *precision, scale: *scale }
             }
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if extension == Some(JSON) => {
-                Self::Json
-            }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::Text,
-            DataType::FixedSizeBinary(16) if extension == Some(UUID) => Self::Uuid,
             DataType::Binary
             | DataType::LargeBinary
             | DataType::BinaryView
@@ -157,7 +153,11 @@ impl ValueType {
                     .with_metadata(field.metadata().clone());
                 Self::at(&values, path)?
             }
-            DataType::RunEndEncoded(_, values) => Self::at(values, path)?,
+            DataType::RunEndEncoded(_, values) => {
+                let mut metadata = field.metadata().clone();
+                metadata.extend(values.metadata().clone());
+                Self::at(&values.as_ref().clone().with_metadata(metadata), path)?
+            }
             DataType::FixedSizeList(item, len) if item.data_type() == &DataType::Float32 => {
                 Self::Vector(*len)
             }

@@ -413,6 +413,7 @@ fn sync(draw: &mut Draw) -> SyncSpec {
         mode,
         deletes,
         documents: Documents::default(),
+        columns: None,
         duplicate_keys: DuplicateKeys::Error,
         null_keys: NullKeys::Error,
         guard: guard(draw),
