@@ -4,6 +4,7 @@
 //! `value`, `number`, `policy`), and checks what they mean (`check`). Each step goes on after an error, so that all are reported together.
 
 mod check;
+mod dbt;
 mod error;
 mod excerpt;
 mod interpolate;
@@ -13,12 +14,14 @@ mod number;
 mod policy;
 mod raw;
 mod reader;
+mod relation;
 mod source;
 mod suggest;
 mod table;
 mod tree;
 mod value;
 
+pub use dbt::DbtSpec;
 pub use error::{ConfigError, ConfigErrors};
 pub use source::{FileFormat, FileTable, FilesSpec, SourceSpec};
 pub(crate) use suggest::closest;
@@ -103,6 +106,8 @@ pub struct Config {
     pub targets: BTreeMap<String, TargetSpec>,
     /// Syncs by name.
     pub syncs: BTreeMap<String, SyncSpec>,
+    /// The dbt project, if there is one.
+    pub dbt: Option<DbtSpec>,
 }
 
 /// A place in object storage or on the local disk.

@@ -90,8 +90,10 @@ macro_rules! words {
     };
 }
 
+mod dbt;
 mod guard;
 mod source;
+pub(super) use dbt::*;
 pub(super) use guard::*;
 pub(super) use source::*;
 
@@ -116,6 +118,8 @@ block! {
         syncs: Names<Sync>,
         /// How long the files of published runs are kept, for all syncs that do not say otherwise.
         [default] retain: Retain,
+        /// The dbt project whose models syncs name as `ref('…')`.
+        [default] dbt: Dbt,
     }
 }
 
@@ -196,7 +200,8 @@ block! {
     Sync {
         /// The name of the source that the query runs on.
         source: Text,
-        /// The query: a file beside this one whose name ends in `.sql`, or the SQL itself.
+        /// The rows: a file beside this one whose name ends in `.sql`, SQL, the name of a table, or a model of dbt as
+        /// `ref('…')`.
         model: Text,
         /// The column, or list of columns, that identifies a row.
         key: Either<Text, List<Text>>,
@@ -228,6 +233,8 @@ block! {
         [default] after: Either<Text, List<Text>>,
         /// How long the files of published runs are kept.
         [default] retain: Retain,
+        /// What `hydrant dbt exposures` says of this sync.
+        [default] exposure: Exposure,
     }
 }
 
