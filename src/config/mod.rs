@@ -164,3 +164,15 @@ pub enum TargetSpec {
         transactions: bool,
     },
 }
+
+impl TargetSpec {
+    /// The word that the configuration has for the kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Postgres { .. } => "postgres",
+            Self::Mysql { .. } => "mysql",
+            Self::Mongodb { .. } => "mongodb",
+        }
+    }
+}

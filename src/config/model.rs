@@ -54,12 +54,9 @@ fn of_file(model: &At<Text>, reader: &mut Reader<'_>) -> Option<Model> {
     let sql = match fs::read(&file) {
         Ok(bytes) => bytes,
         Err(error) => {
-            let help = "a model that ends in `.sql` is a file; its path starts at the folder of the configuration";
-            reader.problem(
-                &model.span,
-                format!("cannot read the model `{typed}`: {error}"),
-                help.to_owned(),
-            );
+            let help =
+                "a model that ends in `.sql` is a file; its path starts at the folder of the configuration";
+            reader.problem(&model.span, format!("cannot read the model `{typed}`: {error}"), help.to_owned());
             return None;
         }
     };

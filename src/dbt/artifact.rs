@@ -59,7 +59,10 @@ impl Artifact {
                     format!("the {name} of dbt cannot be read: {shown}: {error}")
                 }
             };
-            ArtifactError { message, help: format!("let dbt write it anew (`{command}`), and let it end first") }
+            ArtifactError {
+                message,
+                help: format!("let dbt write it anew (`{command}`), and let it end first"),
+            }
         })
     }
 

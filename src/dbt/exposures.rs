@@ -116,7 +116,10 @@ fn written(sync: &Exposure<'_>, name: String) -> Written {
         r#type: "application",
         description: plain(&description),
         depends_on: [sync.depends_on.to_owned()],
-        owner: Owner { name: sync.owner.name.as_deref().map(plain), email: sync.owner.email.as_deref().map(plain) },
+        owner: Owner {
+            name: sync.owner.name.as_deref().map(plain),
+            email: sync.owner.email.as_deref().map(plain),
+        },
         config: Config {
             meta: Meta {
                 hydrant: About {
@@ -165,7 +168,8 @@ fn names(syncs: &[Exposure<'_>]) -> Vec<String> {
         if is_plain(sync.sync) {
             return sync.sync.to_owned();
         }
-        let plain: String = sync.sync.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let plain: String =
+            sync.sync.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let numbered = (2_u32..).map(|number| format!("{plain}_{number}"));
         let mut free = std::iter::once(plain.clone()).chain(numbered);
         // There are more numbers than syncs.

@@ -120,7 +120,8 @@ fn argument(text: &str) -> Result<(Argument, &str), NotAReference> {
             false => Ok((Argument::Text(text), rest)),
         };
     }
-    let named = ["version", "v"].iter().find_map(|word| text.strip_prefix(word)?.trim_start().strip_prefix('='));
+    let named =
+        ["version", "v"].iter().find_map(|word| text.strip_prefix(word)?.trim_start().strip_prefix('='));
     let Some(value) = named.map(str::trim_start) else {
         return wrong("names in it are written in quotes: `ref('customers')`");
     };

@@ -151,10 +151,14 @@ impl Manifest {
 
     fn table(&self, source: &str, table: &str) -> Result<&Entry, Unresolved> {
         let all = || self.entries.iter().filter_map(|entry| Some((entry.source.as_deref()?, entry)));
-        let named: Vec<&Entry> =
-            all().filter(|(of, entry)| *of == source && entry.name == table).map(|(_, entry)| entry).collect();
+        let named: Vec<&Entry> = all()
+            .filter(|(of, entry)| *of == source && entry.name == table)
+            .map(|(_, entry)| entry)
+            .collect();
         if named.is_empty() {
-            return Err(Unresolved::Unknown(all().map(|(of, entry)| format!("{of}.{}", entry.name)).collect()));
+            return Err(Unresolved::Unknown(
+                all().map(|(of, entry)| format!("{of}.{}", entry.name)).collect(),
+            ));
         }
         self.one_package(named)?.first().copied().ok_or_else(|| Unresolved::Unknown(Vec::new()))
     }

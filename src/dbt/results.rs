@@ -61,7 +61,10 @@ impl Results {
         RESULTS.known(&raw.metadata.dbt_schema_version, file)?;
         let Some(command) = raw.args.which else {
             return Err(ArtifactError {
-                message: format!("the results do not say of which command of dbt they are: {}", file.display()),
+                message: format!(
+                    "the results do not say of which command of dbt they are: {}",
+                    file.display()
+                ),
                 help: "name the results of `dbt build`, `dbt run` or `dbt test`".to_owned(),
             });
         };

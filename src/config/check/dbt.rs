@@ -43,7 +43,9 @@ impl Project {
         let target = raw.target_path.optional().map(|at| at.map_or("target".to_owned(), |at| at.value.text));
         project.exposures = exposure(raw.exposures, &ExposureSpec::default(), reader);
         project.manifest_file = match (folder, target, span) {
-            (Some(folder), Some(target), Some(span)) => Some((folder.join(target).join("manifest.json"), span)),
+            (Some(folder), Some(target), Some(span)) => {
+                Some((folder.join(target).join("manifest.json"), span))
+            }
             _ => None,
         };
         project.is_bad = project.manifest_file.is_none();
@@ -55,7 +57,8 @@ impl Project {
         match (self.is_bad, self.manifest.into_inner()) {
             (true, _) | (_, Some(None)) => None,
             (false, manifest) => Some(
-                self.manifest_file.map(|(file, _)| DbtSpec { manifest_file: file, manifest: manifest.flatten() }),
+                self.manifest_file
+                    .map(|(file, _)| DbtSpec { manifest_file: file, manifest: manifest.flatten() }),
             ),
         }
     }
@@ -76,7 +79,9 @@ impl Project {
             return Some(None);
         }
         let Some((file, place)) = &self.manifest_file else {
-            let message = format!("`{typed}` is a model of dbt, and the configuration does not say where its project is");
+            let message = format!(
+                "`{typed}` is a model of dbt, and the configuration does not say where its project is"
+            );
             let help = "add `dbt: { project: path/to/it }` at the top of the file: the folder with `dbt_project.yml`";
             reader.problem(&at.span, message, help.to_owned());
             return Some(None);
@@ -134,10 +139,9 @@ fn told(why: &Unresolved, reference: &Reference, typed: &str, is_foreign: bool) 
             format!("`{typed}` is disabled in the dbt project"),
             "enable it there, or name another model".to_owned(),
         ),
-        Unresolved::Version(versions) if versions.is_empty() => (
-            format!("`{typed}` names a version, and the model has none"),
-            "leave the version out".to_owned(),
-        ),
+        Unresolved::Version(versions) if versions.is_empty() => {
+            (format!("`{typed}` names a version, and the model has none"), "leave the version out".to_owned())
+        }
         Unresolved::Version(versions) => (
             format!("the model has no version as in `{typed}`"),
             format!("its versions are {}", versions.join(", ")),
@@ -158,7 +162,11 @@ fn told(why: &Unresolved, reference: &Reference, typed: &str, is_foreign: bool) 
 }
 
 /// What is said of a sync, and of all syncs where it is silent.
-fn exposure(raw: Field<raw::Exposure>, default: &ExposureSpec, reader: &mut Reader<'_>) -> Option<ExposureSpec> {
+fn exposure(
+    raw: Field<raw::Exposure>,
+    default: &ExposureSpec,
+    reader: &mut Reader<'_>,
+) -> Option<ExposureSpec> {
     let Some(raw) = raw.optional()? else { return Some(default.clone()) };
     let owner = raw.value.owner.optional().and_then(|given| match given {
         None => Some(default.owner.clone()),
