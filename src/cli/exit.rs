@@ -25,7 +25,7 @@ pub enum Exit {
     Stopped = 6,
     /// Source, store or target could not be reached or was too busy.
     Unavailable = 7,
-    /// The data breaks a rule: duplicate keys, too many rejects, unreadable files.
+    /// The data breaks a rule: duplicate keys, too many rejects, unreadable files, a dbt model that failed its tests.
     Data = 8,
     /// Configuration, query or table must be mended by a person.
     Wrong = 9,

@@ -10,6 +10,8 @@ mod manifest;
 mod reference;
 mod relation;
 mod results;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 pub use artifact::ArtifactError;

@@ -102,6 +102,7 @@ impl<'a> Invocations<'a> {
                 None => not_run.push(test.name.as_str()),
             }
         }
+        not_run.sort_unstable();
         match not_run.len() {
             0 => Ok(()),
             1 => Err(format!("its test {} was not run", not_run[0])),

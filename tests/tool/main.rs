@@ -8,6 +8,7 @@
 
 mod adopt;
 mod crash;
+mod dbt;
 mod failures;
 mod formats;
 mod gc;
