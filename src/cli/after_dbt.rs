@@ -3,7 +3,7 @@
 use super::{Exit, Problem, Syncs};
 use crate::{
     config::Config,
-    dbt::{ArtifactError, Invocations, Results, Verdict},
+    dbt::{ArtifactError, Invocations, Kind, Results, Verdict},
     sync::SyncSpec,
 };
 use clap::Args;
@@ -71,10 +71,11 @@ impl AfterDbt {
     }
 }
 
-/// Whether the command line asks for this sync: by its name, or by `--all` if it is one of dbt's. Without names and without
+/// Whether the command line asks for this sync: by its name, or by `--all` if dbt builds its model. Without names and without
 /// `--all` it asks for what dbt has built.
 fn asks_for(syncs: &Syncs, sync: &SyncSpec) -> bool {
-    !syncs.names.is_empty() || (syncs.all && sync.model.dbt.is_some())
+    let is_built = || sync.model.dbt.as_ref().is_some_and(|node| node.kind != Kind::Source);
+    !syncs.names.is_empty() || (syncs.all && is_built())
 }
 
 fn wrong(error: ArtifactError) -> Problem {

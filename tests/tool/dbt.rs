@@ -10,6 +10,7 @@ use project::{configuration, manifest, results};
 fn files() -> Project {
     let project = Project::sqlite();
     project.write("items.csv", "id,name\n1,one\n2,two\n");
+    std::fs::create_dir_all(project.path("analytics/target")).unwrap();
     let source = "{ type: files, tables: { items: items.csv } }";
     let models = [
         ("good", "ref('good')"),
