@@ -14,13 +14,14 @@
 //! | **publish** | one create-only write: the new index is the last index | [`store`] |
 //!
 //! Only [`engine`] knows that order. [`config`] turns what was typed into what the program relies on, [`registry`] is the
-//! one place that names concrete targets and sources, and [`cli`] is the one place that prints.
+//! one place that names concrete targets and sources, [`dbt`] reads what a dbt project has to say, and [`cli`] is the one place that prints.
 
 pub mod apply;
 pub mod carry;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod dbt;
 pub mod diff;
 pub mod engine;
 pub mod fingerprint;

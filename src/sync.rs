@@ -1,8 +1,10 @@
 //! One configured sync, as the engine relies on it: checked, resolved, without defaults left to guess.
 
+mod exposure;
 mod order;
 
 pub use crate::guard::GuardRules;
+pub use exposure::ExposureSpec;
 pub use order::in_order;
 
 use crate::{mapping::Mapping, source::Model};
@@ -50,6 +52,8 @@ pub struct SyncSpec {
     /// What happens to a value that the target's column cannot hold, by column; [`Refused::Reject`] for all others. Key
     /// columns are not among them.
     pub refused: BTreeMap<String, Refused>,
+    /// What dbt is told of it, if its model is one of dbt's.
+    pub exposure: ExposureSpec,
 }
 
 /// What to do about two rows of one export with the same key.

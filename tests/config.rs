@@ -9,7 +9,7 @@ use hydrant::{
     guard::{GuardRules, RowsRule, ShareRule, ShrinkRule, Then},
     mapping::{Transforms, Wanted},
     secret::Secret,
-    sync::{DuplicateKeys, NullKeys, Redact, Refused, RejectCeiling, Retention},
+    sync::{DuplicateKeys, ExposureSpec, NullKeys, Redact, Refused, RejectCeiling, Retention},
 };
 use hydrant_contract::{Deletes, DocumentId, Documents, Mode, Nulls, SoftMark, TableName};
 use serde_json::json;
@@ -326,6 +326,42 @@ fn syncs_are_told_what_they_come_after() {
     assert_eq!(config.syncs["usage-banners"].after, ["accounts", "flags"]);
     assert_eq!(config.syncs["recommendations"].after, ["usage-banners"]);
     assert!(config.syncs["flags"].after.is_empty());
+}
+
+#[test]
+fn a_model_is_a_file_a_table_sql_or_of_dbt_by_its_text_alone() {
+    let config = good("models");
+    let sql = |sync: &str| config.syncs[sync].model.sql.as_str();
+    assert_eq!(sql("table"), "SELECT * FROM customers");
+    assert_eq!(sql("qualified"), r#"SELECT * FROM db.schema."Odd name""#);
+    assert_eq!(sql("quoted"), "SELECT * FROM `my-project.marts.events`");
+    assert_eq!(sql("of_dbt"), r#"SELECT * FROM "prod"."marts"."Customers""#);
+    assert_eq!(sql("version"), r#"SELECT * FROM "prod"."marts"."orders_v2""#);
+    assert_eq!(sql("of_dbts_source"), r#"SELECT * FROM "prod"."landing"."Events""#);
+    assert_eq!(sql("sql"), "select '{{ x }}' as id");
+    let node = config.syncs["version"].model.dbt.as_ref().unwrap();
+    assert_eq!(node.unique_id, "model.analytics.orders.v2");
+    assert_eq!(node.reference, "ref('analytics', 'orders', v=2)");
+    assert_eq!(node.file, "models/orders_v2.sql");
+    assert_eq!(config.syncs["table"].model.dbt, None);
+}
+
+#[test]
+fn dbt_is_told_what_a_sync_says_and_else_what_the_file_says() {
+    let config = good("models");
+    let told = |sync: &str| {
+        let ExposureSpec { owner, schedule } = config.syncs[sync].exposure.clone();
+        (owner.unwrap(), schedule.unwrap())
+    };
+    let (owner, schedule) = told("of_dbt");
+    assert_eq!(
+        (owner.name.as_deref(), owner.email, schedule.as_str()),
+        (Some("Growth"), None, "every morning")
+    );
+    let (owner, schedule) = told("version");
+    assert_eq!(owner.name.as_deref(), Some("Data platform"));
+    assert_eq!((owner.email.as_deref(), schedule.as_str()), (Some("data@shop.example"), "hourly"));
+    assert_eq!(good("quickstart").syncs["usage_banners"].exposure, ExposureSpec::default());
 }
 
 #[test]

@@ -39,6 +39,9 @@ fn text(report: &CheckReport) {
         report.target
     );
     anstream::println!("   from {}", report.source);
+    if let Some(node) = &report.dbt {
+        anstream::println!("   {} is {} (dbt: {})", node.reference, node.relation, node.unique_id);
+    }
     for note in &report.notes {
         anstream::println!("   note: {note}");
     }

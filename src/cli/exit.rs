@@ -25,7 +25,7 @@ pub enum Exit {
     Stopped = 6,
     /// Source, store or target could not be reached or was too busy.
     Unavailable = 7,
-    /// The data breaks a rule: duplicate keys, too many rejects, unreadable files.
+    /// The data breaks a rule: duplicate keys, too many rejects, unreadable files, a dbt model that failed its tests.
     Data = 8,
     /// Configuration, query or table must be mended by a person.
     Wrong = 9,
@@ -42,7 +42,7 @@ pub(super) const HELP: &str = "\
 Exit codes:
    0  done                                  6  stopped by a signal, the next run goes on
    1  defect, or damaged store              7  source, store or target unavailable
-   2  plan: changes; verify: differences    8  the data breaks a rule (duplicate keys, too many rejects)
+   2  plan: changes; verify: differences    8  the data breaks a rule (keys, rejects, tests of dbt)
    3  published, changes withheld           9  configuration, query or table is wrong
    4  published, rows rejected             10  access denied
    5  another process runs this sync       11  stopped by the guard, nothing was written

@@ -2,8 +2,10 @@
 
 mod abandon;
 mod adopt;
+mod after_dbt;
 mod check;
 mod completions;
+mod dbt;
 mod each;
 mod exit;
 mod findings;
@@ -92,6 +94,8 @@ enum Command {
     Gc(gc::Gc),
     /// Show the rows that the last run could not write, or send them once more.
     Rejects(rejects::Rejects),
+    /// Tell a dbt project which of its models applications depend on.
+    Dbt(dbt::Dbt),
     /// Print the JSON Schema of the configuration, for editors.
     Schema(schema::Schema),
     /// Print shell completions.
@@ -118,6 +122,7 @@ pub async fn execute(cli: Cli, stop: CancellationToken) -> Exit {
         Command::Init(command) => command.execute(),
         Command::Schema(command) => command.execute(),
         Command::Completions(command) => command.execute(),
+        Command::Dbt(command) => command.execute(&global),
         Command::Check(command) => command.execute(&global, stop, progress).await,
         Command::Plan(command) => command.execute(&global, stop, progress).await,
         Command::Run(command) => command.execute(&global, stop, progress).await,

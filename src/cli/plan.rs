@@ -47,6 +47,9 @@ impl Plan {
 pub(super) fn text(plan: &PlanReport, command: &str) {
     let c = &plan.counts;
     anstream::println!("{BOLD}{}{BOLD:#} → {}", plan.sync, plan.table);
+    if let Some(node) = &plan.dbt {
+        anstream::println!("  {} is {}", node.reference, node.relation);
+    }
     if let Some(back) = &plan.back_to {
         anstream::println!(
             "  back to what it held when run {} was published, {} (the query's rows as of {})",

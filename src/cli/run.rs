@@ -1,8 +1,10 @@
 //! `hydrant run`
 
 use super::{
-    Exit, Global, Problem, Syncs, env, findings, mended,
-    output::{self, BOLD, GOOD, Output, WARN, count},
+    Exit, Global, Problem, Syncs,
+    after_dbt::{AfterDbt, Sorted},
+    env, findings, mended,
+    output::{self, BOLD, DIM, GOOD, Output, WARN, count},
     progress::Progress,
     registry,
 };
@@ -26,6 +28,8 @@ pub(super) struct Run {
     /// Send every row again, whatever is believed to be in the target: after it was restored or replaced.
     #[arg(long)]
     resend: bool,
+    #[command(flatten)]
+    after_dbt: AfterDbt,
 }
 
 /// What became of a sync.
@@ -34,6 +38,16 @@ enum Outcome {
     Failed(RunError),
     /// It was not run, because one that it comes after was not published.
     Skipped {
+        sync: String,
+        because: String,
+    },
+    /// It was not run, because dbt did not build its model well.
+    Refused {
+        sync: String,
+        because: String,
+    },
+    /// It was not asked for: it is about nothing that dbt has built.
+    PassedOver {
         sync: String,
         because: String,
     },
@@ -57,7 +71,9 @@ impl Run {
             });
         }
         let config = global.load()?;
-        let syncs = in_order(&self.syncs.choose(&config)?);
+        let chosen = self.syncs.choose(&config)?;
+        let Sorted { run, refused, passed_over } = self.after_dbt.sort(chosen, &self.syncs, &config)?;
+        let syncs = in_order(&run);
         let registry = registry(&config)?;
         let approved = self.approve.into_iter().fold(Approvals::default(), Approvals::and);
         // Who sends every row again has asked for as many updates.
@@ -67,6 +83,14 @@ impl Run {
         // Those that were not published, and what became of them.
         let mut unpublished: BTreeMap<&str, &str> = BTreeMap::new();
         let mut exit = Exit::Done;
+        for (sync, because) in passed_over {
+            outcomes.push(Outcome::PassedOver { sync: sync.name.clone(), because });
+        }
+        for (sync, because) in refused {
+            exit = exit.and(Exit::Data);
+            unpublished.insert(&sync.name, "was refused");
+            outcomes.push(Outcome::Refused { sync: sync.name.clone(), because });
+        }
         for sync in syncs {
             if stop.is_cancelled() {
                 exit = exit.and(Exit::Stopped);
@@ -115,13 +139,19 @@ impl Outcome {
             Self::Skipped { sync, because } => {
                 serde_json::json!({ "sync": sync, "run": null, "skipped": because })
             }
+            Self::Refused { sync, because } => {
+                serde_json::json!({ "sync": sync, "run": null, "refused": because })
+            }
+            Self::PassedOver { sync, because } => {
+                serde_json::json!({ "sync": sync, "run": null, "passed_over": because })
+            }
         }
     }
 
     fn report(&self) -> Option<&RunReport> {
         match self {
             Self::Published(report) => Some(report),
-            Self::Failed(_) | Self::Skipped { .. } => None,
+            Self::Failed(_) | Self::Skipped { .. } | Self::Refused { .. } | Self::PassedOver { .. } => None,
         }
     }
 }
@@ -162,9 +192,16 @@ fn text(outcomes: &[Outcome]) {
                     "{WARN}{sync}: not run{WARN:#}, it comes after a sync that was not published: {because}"
                 );
             }
+            Outcome::Refused { sync, because } => {
+                anstream::println!("{WARN}{sync}: refused{WARN:#}, dbt: {because}");
+            }
+            Outcome::PassedOver { sync, because } => {
+                anstream::println!("{DIM}{sync}: not asked for, dbt: {because}{DIM:#}");
+            }
         }
     }
-    let (done, all) = (reports().count(), outcomes.len());
+    let asked = outcomes.iter().filter(|outcome| !matches!(outcome, Outcome::PassedOver { .. }));
+    let (done, all) = (reports().count(), asked.count());
     let style = if done == all { GOOD } else { WARN };
     anstream::println!("{style}{done} of {all} syncs published{style:#}");
 }

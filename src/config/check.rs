@@ -1,11 +1,14 @@
 //! From what was typed to what the program relies on.
 
 mod columns;
+mod dbt;
 mod guard;
 mod order;
 mod source;
 mod sync;
 mod warehouse;
+
+pub(super) use dbt::Project;
 
 use super::{
     Config, StorageOptions, StoreSpec, TargetSpec, location,
@@ -41,12 +44,14 @@ pub(super) fn config(raw: raw::Configuration, path: &Path, reader: &mut Reader<'
     let sources = raw.sources.given().map(|at| at.value);
     let targets = raw.targets.given().map(|at| at.value);
     let retain = retention(raw.retain, Retention::default());
+    let dbt = Project::of(raw.dbt, reader);
     let known = sync::Known {
         sources: sources.as_ref().map(Names::names),
         targets: targets.as_ref().map(Names::names),
         tables: targets.as_ref().map(of_tables).unwrap_or_default(),
         // Where it is wrong, it was complained about.
         retain: retain.unwrap_or_default(),
+        dbt: &dbt,
     };
     let syncs = raw.syncs.given().map(|at| sync::syncs(at.value, &known, reader));
     let Version = raw.version.or(Version)?;
@@ -58,6 +63,7 @@ pub(super) fn config(raw: raw::Configuration, path: &Path, reader: &mut Reader<'
         memory_bytes: memory_bytes?,
         scratch,
         syncs: syncs?,
+        dbt: dbt.spec()?,
     })
 }
 

@@ -4,6 +4,7 @@
 //! `value`, `number`, `policy`), and checks what they mean (`check`). Each step goes on after an error, so that all are reported together.
 
 mod check;
+mod dbt;
 mod driver_option;
 mod error;
 mod excerpt;
@@ -15,6 +16,7 @@ mod number;
 mod policy;
 mod raw;
 mod reader;
+mod relation;
 mod source;
 mod suggest;
 mod table;
@@ -23,6 +25,7 @@ mod tree;
 mod value;
 mod warehouse;
 
+pub use dbt::DbtSpec;
 pub use error::{ConfigError, ConfigErrors};
 pub use source::{CopyMode, FileFormat, FileTable, FilesSpec, PostgresSpec, SourceSpec};
 pub(crate) use suggest::closest;
@@ -108,6 +111,8 @@ pub struct Config {
     pub targets: BTreeMap<String, TargetSpec>,
     /// Syncs by name.
     pub syncs: BTreeMap<String, SyncSpec>,
+    /// The dbt project, if there is one.
+    pub dbt: Option<DbtSpec>,
 }
 
 /// A place in object storage or on the local disk.
@@ -163,4 +168,16 @@ pub enum TargetSpec {
         /// Whether a batch is one transaction where the server has such.
         transactions: bool,
     },
+}
+
+impl TargetSpec {
+    /// The word that the configuration has for the kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Postgres { .. } => "postgres",
+            Self::Mysql { .. } => "mysql",
+            Self::Mongodb { .. } => "mongodb",
+        }
+    }
 }

@@ -91,10 +91,12 @@ macro_rules! words {
 }
 
 mod columns;
+mod dbt;
 mod guard;
 mod source;
 mod warehouse;
 pub(super) use columns::*;
+pub(super) use dbt::*;
 pub(super) use guard::*;
 pub(super) use source::*;
 pub(super) use warehouse::*;
@@ -120,6 +122,8 @@ block! {
         syncs: Names<Sync>,
         /// How long the files of published runs are kept, for all syncs that do not say otherwise.
         [default] retain: Retain,
+        /// The dbt project whose models syncs name as `ref('…')`.
+        [default] dbt: Dbt,
     }
 }
 
@@ -200,7 +204,8 @@ block! {
     Sync {
         /// The name of the source that the query runs on.
         source: Text,
-        /// The query: a file beside this one whose name ends in `.sql`, or the SQL itself.
+        /// The rows: a file beside this one whose name ends in `.sql`, SQL, the name of a table, or a model of dbt as
+        /// `ref('…')`.
         model: Text,
         /// What is made of the columns that the query returns: a list selects some of them; a block gives each column of the
         /// table what it is made from. Without it all columns are taken as they are.
@@ -235,6 +240,8 @@ block! {
         [default] after: Either<Text, List<Text>>,
         /// How long the files of published runs are kept.
         [default] retain: Retain,
+        /// What `hydrant dbt exposures` says of this sync.
+        [default] exposure: Exposure,
     }
 }
 

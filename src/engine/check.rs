@@ -44,5 +44,6 @@ async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckR
         Some(account) => format!("{product} at {at} as {account}"),
         None => format!("{product}: {at}"),
     };
-    Ok(CheckReport { sync: sync.name.clone(), source, notes, target, table, columns, ddl })
+    let dbt = sync.model.dbt.clone();
+    Ok(CheckReport { sync: sync.name.clone(), dbt, source, notes, target, table, columns, ddl })
 }

@@ -188,6 +188,8 @@ async fn planned(
     compared.changes.hold(verdict.hold);
     Ok(PlanReport {
         sync: sync.name.clone(),
+        // A rollback asks no source.
+        dbt: sync.model.dbt.clone().filter(|_| matches!(origin, Origin::Query)),
         table,
         ddl,
         base: base.run,

@@ -1,6 +1,7 @@
 //! What a run, a plan or a look at the state has to tell. Stable: it is what `--output json` prints.
 
 use crate::{
+    dbt::Node,
     diff::Held,
     guard::{Finding, Then},
     mend::Mended,
@@ -77,6 +78,9 @@ pub struct Counts {
 pub struct PlanReport {
     /// The sync.
     pub sync: String,
+    /// The model of dbt that its rows are of, if they are of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dbt: Option<Node>,
     /// Where the rows are kept: target and table.
     pub table: String,
     /// Statements that would create the table, if it is absent.
@@ -224,6 +228,9 @@ pub struct FailedAttempt {
 pub struct CheckReport {
     /// The sync.
     pub sync: String,
+    /// The model of dbt that its rows are of, if they are of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dbt: Option<Node>,
     /// Product and place of the source, and the account that queries run as.
     pub source: String,
     /// What is worth knowing of that account's rights.

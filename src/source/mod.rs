@@ -14,6 +14,7 @@ pub mod postgres;
 pub use dialect::Dialect;
 pub use error::{SourceError, SourceErrorKind};
 
+use crate::dbt::Node;
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -59,10 +60,12 @@ pub struct Rows {
 }
 
 /// The query whose rows are wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
     /// The query.
     pub sql: String,
     /// The file that it was read from; without one it stood in the configuration itself.
     pub file: Option<PathBuf>,
+    /// The model of dbt whose relation it reads.
+    pub dbt: Option<Node>,
 }

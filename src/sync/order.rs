@@ -29,7 +29,7 @@ mod tests {
         SyncSpec {
             name: name.to_owned(),
             source: String::new(),
-            model: Model { sql: String::new(), file: None },
+            model: Model::default(),
             key: Vec::new(),
             target: String::new(),
             table: TableName { schema: None, name: String::new() },
@@ -45,6 +45,7 @@ mod tests {
             retain: Retention::default(),
             redact: Redact::default(),
             refused: BTreeMap::new(),
+            exposure: ExposureSpec::default(),
         }
     }
 

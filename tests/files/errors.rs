@@ -57,7 +57,7 @@ async fn only_a_query_is_a_model() {
 #[tokio::test]
 async fn the_place_is_given_to_programs_too() {
     let sql = "SELECT account_id,\n  nmae FROM customers".to_owned();
-    let in_file = Model { sql, file: Some("models/c.sql".into()) };
+    let in_file = Model { sql, file: Some("models/c.sql".into()), dbt: None };
     let error = customers().source().describe(&in_file).await.unwrap_err();
     assert_eq!(error.kind, SourceErrorKind::Query);
     assert_eq!(error.position, Some((Some("models/c.sql".into()), 2, 3)));

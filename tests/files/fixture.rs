@@ -127,7 +127,7 @@ impl Fixture {
 }
 
 pub(crate) fn model(sql: &str) -> Model {
-    Model { sql: sql.to_owned(), file: None }
+    Model { sql: sql.to_owned(), ..Model::default() }
 }
 
 /// Rows with an `id` from a range and a `name` made of it.

@@ -116,6 +116,23 @@ const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        why: "src/dbt reads what dbt has written, and knows neither syncs nor what becomes of them",
+        places: &["src/dbt"],
+        except: &[],
+        tests_excepted: true,
+        forbidden: &[
+            "tokio",
+            "object_store",
+            "datafusion",
+            "::now",
+            "crate::config",
+            "crate::source",
+            "crate::store",
+            "crate::sync",
+            "crate::apply",
+        ],
+    },
+    Rule {
         why: "only src/registry.rs names concrete targets",
         places: &["src"],
         except: &["src/registry.rs", "src/registry"],

@@ -13,7 +13,7 @@ use hydrant::{
     point::Point,
     source::{About, Dialect, Model, Rows, Source, SourceError},
     store::{Kind, LeaseTimes, SyncStore},
-    sync::{DuplicateKeys, GuardRules, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
+    sync::{DuplicateKeys, ExposureSpec, GuardRules, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
 use hydrant_contract::{Checkpoint, Deletes, Documents, Mode, Shape, TableName, TableSpec, Target};
 use hydrant_target_memory::MemoryTarget;
@@ -226,7 +226,7 @@ async fn world() -> (Env, SyncSpec, MemoryTarget) {
     let sync = SyncSpec {
         name: "items".into(),
         source: "three".into(),
-        model: Model { sql: String::new(), file: None },
+        model: Model::default(),
         key: vec!["id".into()],
         target: "memory".into(),
         table: TableName { schema: None, name: "items".into() },
@@ -242,6 +242,7 @@ async fn world() -> (Env, SyncSpec, MemoryTarget) {
         retain: Retention::default(),
         redact: Redact::default(),
         refused: Default::default(),
+        exposure: ExposureSpec::default(),
     };
     let target = MemoryTarget::default();
     let shape = Shape::of(&schema(), sync.key.clone()).unwrap();

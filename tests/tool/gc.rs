@@ -15,7 +15,7 @@ use hydrant::{
     point::Point,
     source::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind},
     store::{Commit, History, Lease, LeaseTimes, SyncStore},
-    sync::{DuplicateKeys, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
+    sync::{DuplicateKeys, ExposureSpec, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
 use hydrant_contract::{Deletes, Documents, Mode, TableName};
 use hydrant_target_memory::MemoryTarget;
@@ -125,7 +125,7 @@ impl World {
         let sync = SyncSpec {
             name: "items".into(),
             source: "one".into(),
-            model: Model { sql: String::new(), file: None },
+            model: Model::default(),
             key: vec!["id".into()],
             target: "memory".into(),
             table: TableName { schema: None, name: "items".into() },
@@ -141,6 +141,7 @@ impl World {
             retain,
             redact: Redact::default(),
             refused: BTreeMap::new(),
+            exposure: ExposureSpec::default(),
         };
         Self { env, sync, source, target, clock }
     }

@@ -9,6 +9,7 @@
 mod adopt;
 mod columns;
 mod crash;
+mod dbt;
 mod failures;
 mod formats;
 mod gc;

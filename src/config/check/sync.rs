@@ -1,6 +1,6 @@
 //! Syncs: each by itself, and against the others.
 
-use super::{columns::columns, guard::guard, order, retention};
+use super::{columns::columns, dbt::Project, guard::guard, order, retention};
 use crate::{
     config::{
         model,
@@ -30,6 +30,8 @@ pub(super) struct Known<'a> {
     pub(super) tables: BTreeMap<&'a str, &'static str>,
     /// How long files are kept.
     pub(super) retain: Retention,
+    /// The dbt project.
+    pub(super) dbt: &'a Project,
 }
 
 /// A sync that is right by itself, and the places that errors about it and another one point at.
@@ -111,7 +113,7 @@ fn sync(
 ) -> Option<Checked> {
     // All parts are checked before one that is wrong makes the sync wrong, so that all are complained about.
     let source = raw.source.given().and_then(|at| reference(at, "source", known.sources.as_deref(), reader));
-    let model = raw.model.given().and_then(|at| model::model(&at, reader));
+    let model = raw.model.given().and_then(|at| model::model(&at, known.dbt, reader));
     let key = raw.key.given().and_then(|at| each_once(at, "the key", "column", reader));
     let columns = columns(raw.columns, key.as_deref(), reader);
     let key = key.map(|columns| columns.into_iter().map(|at| at.value.text).collect::<Vec<_>>());
@@ -128,6 +130,7 @@ fn sync(
     let refused = refused(raw.refused, key.as_deref(), reader);
     let redact = redact(raw.redact, reader);
     let retain = retention(raw.retain, known.retain);
+    let exposure = known.dbt.exposure(raw.exposure, model.as_ref(), reader);
     let spec = SyncSpec {
         name,
         source: source?,
@@ -147,6 +150,7 @@ fn sync(
         retain: retain?,
         redact: redact?,
         refused: refused?,
+        exposure: exposure?,
     };
     Some(Checked { spec, table: table_span? })
 }

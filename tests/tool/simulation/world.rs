@@ -24,7 +24,7 @@ use hydrant::{
     point::Point,
     source::Model,
     store::{History, LeaseTimes, SyncStore},
-    sync::{DuplicateKeys, GuardRules, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
+    sync::{DuplicateKeys, ExposureSpec, GuardRules, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
 use hydrant_contract::{Deletes, Documents, Integer, Mode, SoftMark, TableName, Target, ValueType};
 use hydrant_target_memory::{MemoryColumn, MemoryTarget};
@@ -406,7 +406,7 @@ fn sync(draw: &mut Draw) -> SyncSpec {
     SyncSpec {
         name: "items".into(),
         source: "simulated".into(),
-        model: Model { sql: String::new(), file: None },
+        model: Model::default(),
         key: vec!["id".into()],
         target: "simulated".into(),
         table: TableName { schema: None, name: "items".into() },
@@ -421,6 +421,7 @@ fn sync(draw: &mut Draw) -> SyncSpec {
         retain: Retention::default(),
         redact: Redact::default(),
         refused: BTreeMap::new(),
+        exposure: ExposureSpec::default(),
         rejects: draw.of(&[
             RejectCeiling { rows: 2, percent: 0.0 },
             RejectCeiling::default(),

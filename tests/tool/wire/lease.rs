@@ -17,7 +17,7 @@ use hydrant::{
     secret::Secret,
     source::{About, Dialect, Model, Rows, Source, SourceError},
     store::{LeaseTimes, SyncStore},
-    sync::{DuplicateKeys, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
+    sync::{DuplicateKeys, ExposureSpec, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
 use hydrant_contract::{Deletes, Documents, Mode, TableName};
 use hydrant_target_memory::MemoryTarget;
@@ -87,7 +87,7 @@ async fn a_store_that_is_gone_stops_the_run_before_the_lease_ends_and_is_named_a
         let sync = SyncSpec {
             name: "items".into(),
             source: "lake".into(),
-            model: Model { sql: String::new(), file: None },
+            model: Model::default(),
             target: "app".into(),
             table: TableName { schema: None, name: "items".into() },
             key: vec!["id".into()],
@@ -103,6 +103,7 @@ async fn a_store_that_is_gone_stops_the_run_before_the_lease_ends_and_is_named_a
             retain: Retention::default(),
             redact: Redact::default(),
             refused: BTreeMap::new(),
+            exposure: ExposureSpec::default(),
         };
         let running = tokio::spawn(async move { engine::run(&env, &sync, RunOptions::default()).await });
         // The lease was renewed once: by then the run reads its source.
