@@ -253,7 +253,9 @@ fn the_parser_takes_the_keys_of_the_schema_and_no_others() {
         // JSON is YAML. The files beside the example are needed, so it is read in a copy of its folder.
         let folder = tempfile::tempdir().unwrap();
         let origin = std::path::Path::new("tests/config/good/everything");
-        for file in ["storage-key", "snowflake.p8", "models/usage_banners.sql", "analytics/built/manifest.json"] {
+        for file in
+            ["storage-key", "snowflake.p8", "models/usage_banners.sql", "analytics/built/manifest.json"]
+        {
             fs::create_dir_all(folder.path().join(file).parent().unwrap()).unwrap();
             fs::copy(origin.join(file), folder.path().join(file)).unwrap();
         }

@@ -85,7 +85,7 @@ mod tests {
         "Binder Error: no column \"nmae\"\n\nLINE 2:   nmae, id\n          ^\n\nQuery was: select";
 
     fn model(sql: &str) -> Model {
-        Model { sql: sql.to_owned(), file: Some("models/t.sql".into()) }
+        Model { sql: sql.to_owned(), file: Some("models/t.sql".into()), ..Model::default() }
     }
 
     #[test]

@@ -92,7 +92,7 @@ mod tests {
     use super::{super::column::Kind, *};
 
     fn model(sql: &str) -> Model {
-        Model { sql: sql.to_owned(), file: None }
+        Model { sql: sql.to_owned(), ..Model::default() }
     }
 
     #[test]

@@ -13,7 +13,11 @@ use std::{
 #[tokio::test]
 async fn an_error_in_a_query_is_shown_where_it_is() {
     let file = Some("models/items.sql".into());
-    let model = Model { sql: "select id,\n\tnmae\nfrom range(3) t(id)".to_owned(), file: file.clone() };
+    let model = Model {
+        sql: "select id,\n\tnmae\nfrom range(3) t(id)".to_owned(),
+        file: file.clone(),
+        ..Model::default()
+    };
     let source = duckdb("");
     for error in [source.open(&model).await.err().unwrap(), source.describe(&model).await.unwrap_err()] {
         assert_eq!(error.kind, Kind::Query);
@@ -22,7 +26,7 @@ async fn an_error_in_a_query_is_shown_where_it_is() {
         assert!(picture.contains(" --> models/items.sql:2:2\n  |\n2 | \tnmae\n  | \t^"), "{error}");
         assert_eq!(error.position, Some((file.clone(), 2, 2)));
     }
-    let model = Model { sql: "select 1,\n  nmae".to_owned(), file: file.clone() };
+    let model = Model { sql: "select 1,\n  nmae".to_owned(), file: file.clone(), ..Model::default() };
     let error = postgres().open(&model).await.err().unwrap();
     assert_eq!((error.kind, error.position.clone()), (Kind::Query, Some((file, 2, 3))), "{error}");
     assert!(error.message.contains("column \"nmae\" does not exist (SQLSTATE 42703)"), "{error}");

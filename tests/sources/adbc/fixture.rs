@@ -85,7 +85,7 @@ pub(crate) fn flightsql() -> AdbcSource {
 }
 
 pub(crate) fn model(sql: &str) -> Model {
-    Model { sql: sql.to_owned(), file: None }
+    Model { sql: sql.to_owned(), ..Model::default() }
 }
 
 /// All rows of a query as one batch.

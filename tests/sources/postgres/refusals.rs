@@ -50,7 +50,11 @@ async fn an_error_in_the_query_is_shown_at_its_place() {
     let database = database("CREATE TABLE accounts (id int, name text, took interval)");
     let source = source(&url(&address(), &database), CopyMode::Auto, None);
     let file = Some(PathBuf::from("models/accounts.sql"));
-    let asked = Model { sql: "SELECT a.id,\n\ta.nmae\nFROM accounts a".to_owned(), file: file.clone() };
+    let asked = Model {
+        sql: "SELECT a.id,\n\ta.nmae\nFROM accounts a".to_owned(),
+        file: file.clone(),
+        ..Model::default()
+    };
     let error = source.describe(&asked).await.unwrap_err();
     assert_eq!((error.kind, error.position), (SourceErrorKind::Query, Some((file, 2, 2))));
     assert_eq!(

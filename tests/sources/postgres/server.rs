@@ -56,7 +56,7 @@ pub(crate) fn source(url: &str, copy: CopyMode, timeout: Option<Duration>) -> Po
 }
 
 pub(crate) fn model(sql: &str) -> Model {
-    Model { sql: sql.to_owned(), file: None }
+    Model { sql: sql.to_owned(), ..Model::default() }
 }
 
 pub(crate) async fn read(source: &PostgresSource, sql: &str) -> Result<Vec<RecordBatch>, SourceError> {
