@@ -11,8 +11,8 @@ use std::fs;
 
 /// The query that a `model` names or holds.
 ///
-/// Which of its forms it has is decided by the text alone, in this order: `ref(…)` and `source(…)` are of dbt; what ends in
-/// `.sql` is a file; what can be the name of a table is one; what has a blank in it is SQL.
+/// Which of its forms it has is decided by the text, in this order: `ref(…)` and `source(…)` are of dbt; what ends in
+/// `.sql` is a file; what can be the name of a table is one, unless a file lies there; what has a blank in it is SQL.
 pub(super) fn model(model: &At<Text>, dbt: &Project, reader: &mut Reader<'_>) -> Option<Model> {
     if let Some(node) = dbt.model(model, reader) {
         let node = node?;
