@@ -35,5 +35,6 @@ mod unchanged;
 mod undo;
 mod unique;
 mod verify;
+mod warehouses;
 mod wire;
 mod without_transactions;
