@@ -1,6 +1,6 @@
 //! A driver that blocks keeps nobody from anything, and a query that is not wanted any more ends.
 
-use super::fixture::{all, duckdb, model, postgres, shown_rows, until};
+use super::fixture::{all, duckdb, flightsql, model, postgres, shown_rows, sqlite, until};
 use crate::support::required;
 use futures::StreamExt;
 use hydrant::source::Source;
@@ -9,7 +9,8 @@ use std::{fs, process::Command, time::Duration};
 /// Computes for hours before its first row.
 const ENDLESS: &str = "select sum(a.range * b.range) as x from range(10000000) a, range(10000000) b";
 
-/// The threads of this process that are in a driver.
+/// The threads of this process that are in a driver, and those that a driver in C has made itself. (One in Go keeps its
+/// threads for ever.)
 pub(crate) fn threads() -> usize {
     let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
     let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
@@ -46,6 +47,21 @@ async fn the_runtime_goes_on_while_a_driver_blocks() {
     until("the end of the driver's thread", || threads() == 0);
     // The source is as good as before.
     assert_eq!(shown_rows(&all(&source, "select 1 as id").await), ["1"]);
+}
+
+#[tokio::test]
+async fn the_columns_are_known_without_running_the_query() {
+    let numbers = "with recursive t(n) as (select 1 union all select n + 1 from t) select n from t";
+    for (source, sql) in [
+        (duckdb(""), ENDLESS),
+        (postgres(), "select pg_sleep(600)::text as x"),
+        (sqlite(":memory:"), numbers),
+        (flightsql(), "select count(*) as x from range(1000000) a cross join range(1000000) b"),
+    ] {
+        let model = model(sql);
+        let described = tokio::time::timeout(Duration::from_secs(20), source.describe(&model)).await;
+        assert_eq!(described.expect("in time").unwrap().fields().len(), 1, "{sql}");
+    }
 }
 
 #[tokio::test]

@@ -23,9 +23,8 @@ pub(in crate::config::check) fn adbc(raw: raw::Adbc, reader: &mut Reader<'_>) ->
     }
     let database = passed_on(raw.options);
     let url = database.get("uri").and_then(|uri| Url::parse(uri.value.expose()).ok());
-    let user =
-        database.get("username").filter(|user| !user.is_secret).map(|user| user.value.expose().to_owned());
-    let in_url = url.as_ref().map(Url::username).filter(|user| !user.is_empty()).map(str::to_owned);
+    let user = database.get("username").filter(|user| !user.is_secret);
+    let account = user.map(|user| user.value.expose().to_owned());
     Some(AdbcSpec {
         warehouse: Warehouse::Other,
         driver,
@@ -36,13 +35,14 @@ pub(in crate::config::check) fn adbc(raw: raw::Adbc, reader: &mut Reader<'_>) ->
         statement: passed_on(raw.statement),
         settings: Default::default(),
         place: url.as_ref().and_then(place).unwrap_or_else(|| format!("driver {name}")),
-        account: user.or(in_url),
+        account,
     })
 }
 
-/// Server and database of a URL, if it has a server.
+/// Server and database of a URL, if it has a server. Not the user: in a mistyped URL the password is a part of it, and may
+/// be one of the path.
 fn place(url: &Url) -> Option<String> {
-    let host = url.host_str().filter(|host| !host.is_empty())?;
+    let host = url.host_str().filter(|host| !host.is_empty() && !url.path().contains(['@', ':']))?;
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     Some(format!("{host}{port}{}", url.path().trim_end_matches('/')))
 }
