@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use hydrant::{
-    config::{Config, FileFormat, FileTable, Location, SourceSpec, TargetSpec, load},
+    config::{Config, CopyMode, FileFormat, FileTable, Location, SourceSpec, TargetSpec, load},
     guard::{GuardRules, RowsRule, ShareRule, ShrinkRule, Then},
     mapping::{Transforms, Wanted},
     secret::Secret,
@@ -18,6 +18,7 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 #[path = "config/schema.rs"]
@@ -159,6 +160,11 @@ fn what_was_typed_becomes_what_the_program_relies_on() {
         FileTable { location: Location::Local(PathBuf::from("/srv/plans")), format: Some(FileFormat::Json) }
     );
     assert_eq!(lake.options["region"].expose(), "eu-central-1");
+
+    let SourceSpec::Postgres(shop) = &config.sources["shop"] else { panic!("shop is no postgres") };
+    assert_eq!(shop.url.expose(), "postgres://hydrant@db.example/shop?target_session_attrs=prefer-standby");
+    assert_eq!(shop.password.as_ref().map(Secret::expose), Some("hunter2-of-environment"));
+    assert_eq!((shop.statement_timeout, shop.copy), (Some(Duration::from_secs(1800)), CopyMode::Binary));
 
     let TargetSpec::Postgres { url, password } = &config.targets["app"] else { panic!("app is no postgres") };
     assert_eq!(url.expose(), "postgres://hydrant@db.example/app?sslmode=verify-full");

@@ -11,6 +11,8 @@ block_by_type! {
     Source {
         /// SQL over Parquet, CSV and JSON files.
         "files" => Files,
+        /// Postgres, or what speaks its protocol.
+        "postgres" => PostgresSource,
         /// A DuckDB file, or DuckDB's own SQL over files, by its ADBC driver.
         "duckdb" => Duckdb,
         /// Snowflake, by its ADBC driver.
@@ -25,8 +27,6 @@ block_by_type! {
         "flightsql" => Flightsql,
         /// Anything else that has an ADBC driver.
         "adbc" => Adbc,
-        /// Postgres, or what speaks its protocol.
-        "postgres" => PostgresSource,
     }
 }
 

@@ -19,6 +19,7 @@ use super::{About, Dialect, Model, Rows, Source, SourceError};
 use crate::config::{CopyMode, PostgresSpec};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
+use column::Column;
 use copy::Copying;
 use cursor::Fetching;
 use decode::Decoder;
@@ -89,37 +90,56 @@ impl Source for PostgresSource {
         };
         let decoder = Decoder::new(columns.clone());
         let schema = decoder.schema();
-        let reading = match copies {
-            true => {
-                let query = Query::copy(model, &columns);
-                Reading::Copying(Box::new(Copying::begin(session, model, query, decoder).await?))
-            }
-            false => Reading::Fetching(Box::new(Fetching::begin(session, model, &columns, decoder).await?)),
-        };
+        let reading =
+            Reading::Ready(Box::new(Ready { session, model: model.clone(), columns, decoder, copies }));
         let batches = futures::stream::try_unfold(reading, Reading::next).boxed();
         Ok(Rows { schema, batches })
     }
 }
 
-/// A query that is running.
+/// A query that is understood and not begun.
+///
+/// The server keeps its word that it has begun to itself until it has some rows to send along, which may take as long as the
+/// query does. So it begins with the first look at the stream, which can be given up at any time.
+struct Ready {
+    session: Session,
+    model: Model,
+    columns: Vec<Column>,
+    decoder: Decoder,
+    copies: bool,
+}
+
+/// A query on its way.
 enum Reading {
+    Ready(Box<Ready>),
     Copying(Box<Copying>),
     Fetching(Box<Fetching>),
 }
 
 impl Reading {
+    async fn begin(ready: Ready) -> Result<Self, SourceError> {
+        let Ready { session, model, columns, decoder, copies } = ready;
+        Ok(match copies {
+            true => {
+                let query = Query::copy(&model, &columns);
+                Self::Copying(Box::new(Copying::begin(session, &model, query, decoder).await?))
+            }
+            false => Self::Fetching(Box::new(Fetching::begin(session, &model, &columns, decoder).await?)),
+        })
+    }
+
     /// The next rows, and what comes behind them. After an error there is nothing more, and the query is cancelled.
-    async fn next(mut self) -> Result<Option<(RecordBatch, Self)>, SourceError> {
-        let batch = match &mut self {
-            Self::Copying(copying) => copying.next().await?,
-            Self::Fetching(fetching) => fetching.next().await?,
-        };
-        if let Some(batch) = batch {
-            return Ok(Some((batch, self)));
-        }
+    async fn next(self) -> Result<Option<(RecordBatch, Self)>, SourceError> {
         let session = match self {
-            Self::Copying(copying) => copying.into_session(),
-            Self::Fetching(fetching) => fetching.into_session(),
+            Self::Ready(ready) => return Box::pin(Self::begin(*ready).await?.next()).await,
+            Self::Copying(mut copying) => match copying.next().await? {
+                Some(batch) => return Ok(Some((batch, Self::Copying(copying)))),
+                None => copying.into_session(),
+            },
+            Self::Fetching(mut fetching) => match fetching.next().await? {
+                Some(batch) => return Ok(Some((batch, Self::Fetching(fetching)))),
+                None => fetching.into_session(),
+            },
         };
         session.finish(Ok(None)).await
     }

@@ -92,6 +92,8 @@ pub(crate) fn shown(array: &dyn Array, row: usize) -> String {
             let text = array_value_to_string(array, row).unwrap();
             match text.contains('.') {
                 true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                // Units of a hundred, of which there are none.
+                false if text.trim_start_matches('0').is_empty() => "0".to_owned(),
                 false => text,
             }
         }
