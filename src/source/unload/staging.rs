@@ -57,9 +57,11 @@ impl Staging {
     pub fn show(&self) -> String {
         match (self.local(), self.address()) {
             (Some(folder), _) => folder.display().to_string(),
-            (None, Some(address)) => {
-                format!("{}/{}", address.base.as_str().trim_end_matches('/'), self.path())
-            }
+            (None, Some(address)) => match address.base.as_str() {
+                // Without a host there is nothing to part from the path.
+                base if base.ends_with("://") => format!("{base}{}", self.path()),
+                base => format!("{}/{}", base.trim_end_matches('/'), self.path()),
+            },
             (None, None) => self.path().to_owned(),
         }
     }

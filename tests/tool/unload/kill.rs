@@ -6,7 +6,7 @@ use crate::harness::{Project, eventually};
 #[test]
 fn a_run_that_is_killed_while_the_source_writes_leaves_files_that_the_next_one_removes() {
     let project = Project::sqlite();
-    duckdb(&project, "./store", "unload: true", "");
+    duckdb(&project, "./store", "threads: 1, memory: 512MiB, unload: true", "");
     project.model("SELECT range AS id, md5(range::VARCHAR) AS name FROM range(50000000)");
     let mut run = project.start(&["run"]);
     let file = project.path("store/items/runs/00000001/unloaded/rows.parquet");
@@ -25,7 +25,7 @@ fn a_run_that_is_killed_while_the_source_writes_leaves_files_that_the_next_one_r
 #[test]
 fn a_run_that_is_asked_to_stop_ends_the_statement_and_removes_what_it_wrote() {
     let project = Project::sqlite();
-    duckdb(&project, "./store", "unload: true", "");
+    duckdb(&project, "./store", "threads: 1, memory: 512MiB, unload: true", "");
     project.model("SELECT range AS id, md5(range::VARCHAR) AS name FROM range(50000000)");
     let mut run = project.start(&["run"]);
     let file = project.path("store/items/runs/00000001/unloaded/rows.parquet");

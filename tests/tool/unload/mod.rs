@@ -12,7 +12,7 @@ SELECT
     i AS id,
     CASE WHEN i % 3 > 0 THEN i % 2 = 0 END AS yes,
     (i % 100)::TINYINT AS t, (-i)::SMALLINT AS s, (i * 70000)::INTEGER AS n,
-    (i % 200)::UTINYINT AS ut, (18446744073709551615 - i)::UBIGINT AS ul,
+    (i % 200)::UTINYINT AS ut, (9223372036854775807 - i)::UBIGINT AS ul,
     i::HUGEINT * 1000000000000000000000 AS h,
     (i / 7)::FLOAT AS f, CASE WHEN i % 50 = 0 THEN 'nan'::DOUBLE WHEN i % 51 = 0 THEN '-inf'::DOUBLE ELSE i / 7 END AS d,
     (i / 100)::DECIMAL(4, 2) AS p4, (-i / 1000)::DECIMAL(18, 3) AS p18, i::DECIMAL(38, 10) AS p38,
