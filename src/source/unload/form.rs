@@ -79,6 +79,7 @@ fn change(file: &DataType, described: &DataType) -> Option<Change> {
     let narrower = |is| Some(if is { Change::CastAndBack } else { Change::Cast });
     match (file, described) {
         _ if file == described => Some(Change::Same),
+        (T::Dictionary(_, values), described) => change(values, described).map(at_least_cast),
         (
             T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary | T::LargeBinary | T::BinaryView,
             // Some writers do not say of a text that it is one; what is no UTF-8 is noticed.

@@ -5,7 +5,7 @@
 //! it has written. Where it says nothing and there is no file, the model is streamed, which tells an empty result from a lost one.
 
 use super::{
-    Outcome, Recipe, Staging, Warehouse,
+    Form, Outcome, Recipe, Staging, Warehouse, form,
     receipt::{self, Manifest, Receipt},
 };
 use crate::{
@@ -171,7 +171,18 @@ impl Job {
         tracing::info!(because, "streamed");
         let Rows { batches, .. } = self.warehouse.open(&self.model).await?;
         let _ = self.outcome.set(Outcome::Streamed { because: because.to_owned() });
-        Ok(batches)
+        // In the types that were promised, which say less of how values are sent.
+        let promised = batches.map(move |batch| {
+            let batch = batch?;
+            let fields = self.schema.fields().iter().zip(batch.columns());
+            let columns = fields.map(|(field, column)| {
+                form::restore(Form::AsIs, column, field.data_type())
+                    .map_err(|what| broken(format!("streaming: the column {} {what}", field.name())))
+            });
+            let columns = columns.collect::<Result<Vec<_>, _>>()?;
+            RecordBatch::try_new(self.schema.clone(), columns).map_err(|error| broken(error.to_string()))
+        });
+        Ok(promised.boxed())
     }
 
     pub(super) fn storage(&self, doing: &str, path: &Path, error: &object_store::Error) -> SourceError {

@@ -103,7 +103,7 @@ fn recipe(receipt: Receipt) -> Recipe {
 
 fn unloading(warehouse: &Arc<Scripted>, receipt: Receipt) -> Unloading {
     let into: Staging = staging_in(warehouse.objects.clone(), "memory://", &[]);
-    let model = Model { sql: "SELECT".to_owned(), file: None };
+    let model = Model { sql: "SELECT".to_owned(), ..Model::default() };
     Unloading::new(recipe(receipt), model, &schema(), into, warehouse.clone())
 }
 
