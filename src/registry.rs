@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Config, SourceSpec, TargetSpec},
-    object_storage::{self, Storage, StorageError},
+    object_storage::{self, Address, Storage, StorageError},
     source::{Source, SourceError},
     store::SyncStore,
 };
@@ -16,6 +16,7 @@ use std::{
 /// Sources and targets of a configuration, each made once, when a sync first needs it.
 pub struct Registry {
     storage: Storage,
+    address: Arc<Address>,
     scratch: PathBuf,
     memory_bytes: usize,
     sources: Mutex<HashMap<String, Arc<dyn Source>>>,
@@ -25,8 +26,12 @@ pub struct Registry {
 impl Registry {
     /// Nothing is connected yet, but the store's address and options are checked.
     pub fn new(config: &Config) -> Result<Self, StorageError> {
+        let storage = object_storage::connect(&config.store.location, &config.store.options)?;
+        let (base, root, options) =
+            (storage.base.clone(), storage.root.clone(), config.store.options.clone());
         Ok(Self {
-            storage: object_storage::connect(&config.store.location, &config.store.options)?,
+            storage,
+            address: Arc::new(Address { base, root, options }),
             scratch: config.scratch.clone().unwrap_or_else(std::env::temp_dir),
             memory_bytes: usize::try_from(config.memory_bytes).unwrap_or(usize::MAX),
             sources: Mutex::default(),
@@ -37,6 +42,7 @@ impl Registry {
     /// The state of a sync.
     pub fn store(&self, sync: &str) -> SyncStore {
         let store = SyncStore::new(self.storage.store.clone(), &self.storage.root, sync);
+        let store = store.reached_at(self.address.clone());
         match self.storage.folder() {
             Some(folder) => store.on_disk(folder.join(sync)),
             None => store,

@@ -5,6 +5,7 @@ use super::{
     each::{Told, each},
     output::{BOLD, GOOD},
     progress::Progress,
+    unload,
 };
 use crate::{
     engine::{self, CheckReport, Env},
@@ -47,6 +48,7 @@ fn text(report: &CheckReport) {
     }
     let columns: Vec<_> = report.columns.iter().map(|(name, value)| format!("{name} {value}")).collect();
     anstream::println!("   {}", columns.join(", "));
+    unload::check(report.unload.as_ref());
     if !report.ddl.is_empty() {
         anstream::println!("   the table is absent, the first run creates it");
     }

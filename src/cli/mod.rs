@@ -21,6 +21,7 @@ mod rollback;
 mod run;
 mod schema;
 mod status;
+mod unload;
 mod verify;
 
 pub use exit::Exit;

@@ -6,6 +6,7 @@ use super::{
     findings, mended,
     output::{self, BOLD, DIM, GOOD, WARN, count},
     progress::Progress,
+    unload,
 };
 use crate::{
     engine::{self, ChangeKind, Env, PlanReport, Sample},
@@ -64,6 +65,7 @@ pub(super) fn text(plan: &PlanReport, command: &str) {
     for statement in &plan.ddl {
         anstream::println!("  {GOOD}would run{GOOD:#}: {}", statement.replace('\n', "\n  "));
     }
+    unload::plan(plan.unload.as_ref());
     anstream::println!(
         "  {} rows: {} to insert, {} to update, {} to delete, {} unchanged",
         count(c.exported),

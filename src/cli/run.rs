@@ -6,7 +6,7 @@ use super::{
     env, findings, mended,
     output::{self, BOLD, DIM, GOOD, Output, WARN, count},
     progress::Progress,
-    registry,
+    registry, unload,
 };
 use crate::{
     engine::{self, RunError, RunOptions, RunReport},
@@ -216,6 +216,7 @@ pub(super) fn notes(report: &RunReport, command: &str) {
         );
         notes(earlier, &format!("run {sync}"));
     }
+    unload::run(sync, report.unload.as_ref());
     findings::show_for(command, sync, &report.counts, &report.findings, false);
     mended::show(sync, &report.mended, false);
     if report.counts.rejected > 0 {

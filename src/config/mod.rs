@@ -22,6 +22,7 @@ mod suggest;
 mod table;
 mod time_span;
 mod tree;
+mod unload;
 mod value;
 mod warehouse;
 
@@ -29,6 +30,7 @@ pub use dbt::DbtSpec;
 pub use error::{ConfigError, ConfigErrors};
 pub use source::{CopyMode, FileFormat, FileTable, FilesSpec, PostgresSpec, SourceSpec};
 pub(crate) use suggest::closest;
+pub use unload::{SnowflakeAccess, UnloadSpec};
 pub use warehouse::{AdbcSpec, DriverName, DriverOption, DriverOptions, Warehouse};
 
 use crate::{secret::Secret, sync::SyncSpec};

@@ -1,5 +1,6 @@
 //! Warehouses behind ADBC drivers, as the program relies on them.
 
+use super::UnloadSpec;
 use crate::{secret::Secret, source::Dialect};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -26,6 +27,8 @@ pub struct AdbcSpec {
     pub place: String,
     /// The account, where the configuration names one.
     pub account: Option<String>,
+    /// How it writes into the store itself, if it was asked to.
+    pub unload: Option<UnloadSpec>,
 }
 
 /// Options of a driver, by name.

@@ -47,7 +47,7 @@ impl Held<'_> {
         let history = History::load(&self.env.store).await?;
         // A warehouse may compute for hours before its first row.
         let opened = self.unless_stopped(origin.open(self, &history));
-        let Opened { rows, shape, as_of, fresh, earlier } = opened.await?;
+        let Opened { rows, shape, as_of, fresh, earlier, way } = opened.await?;
         refuse_reserved(&rows.schema, &self.sync.deletes)?;
         let spec = table_spec(self.sync, shape);
         let scheme = Scheme::of(&spec.shape);
@@ -81,6 +81,7 @@ impl Held<'_> {
         let exported = export(self.env, self.sync, rows, screen, &spec.shape, to, &self.keeper.lost);
         let exported = self.unless_stopped(exported).await?;
         let Exported { export, fingerprints, mut refused, mended } = exported;
+        let unload = way.and_then(|way| way.report());
         if !refused.is_empty() {
             let base = history.published.as_ref().map(|(sealed, _)| sealed.run);
             Since::new(&self.env.store, run, base).note(&mut refused).await?;
@@ -134,6 +135,7 @@ impl Held<'_> {
         let mut report = self.apply_and_publish(&sealed, None, absent, ceiling).await?;
         let room = 10_usize.saturating_sub(report.rejects.len());
         report.rejects.extend(refused.into_iter().take(room));
+        report.unload = unload;
         Ok(report)
     }
 
@@ -312,6 +314,7 @@ impl Held<'_> {
             batches: outcome.paths,
             seconds: self.seconds(),
             rolled_forward: None,
+            unload: None,
         })
     }
 }

@@ -6,6 +6,7 @@ use super::{
     model, place,
     screen::mender,
     table_spec,
+    unload::next_way,
 };
 use crate::{fingerprint::Scheme, source::About, store::History, sync::SyncSpec};
 use hydrant_contract::{Inspection, Shape};
@@ -45,5 +46,6 @@ async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckR
         None => format!("{product}: {at}"),
     };
     let dbt = sync.model.dbt.clone();
-    Ok(CheckReport { sync: sync.name.clone(), dbt, source, notes, target, table, columns, ddl })
+    let unload = next_way(env, sync).await?.report();
+    Ok(CheckReport { sync: sync.name.clone(), dbt, source, notes, target, table, columns, ddl, unload })
 }

@@ -123,7 +123,11 @@ impl Held<'_> {
 }
 
 /// The epoch that a lease would have if it were taken now; that of the holder, if there is one.
-async fn next_epoch(store: &SyncStore, times: LeaseTimes, now: DateTime<Utc>) -> Result<u64, Failure> {
+pub(super) async fn next_epoch(
+    store: &SyncStore,
+    times: LeaseTimes,
+    now: DateTime<Utc>,
+) -> Result<u64, Failure> {
     let current = Lease::current(store).await?;
     Ok(current.map_or(1, |(_, record)| record.epoch + u64::from(Lease::is_over(&record, times, now))))
 }

@@ -31,6 +31,7 @@ mod run;
 mod scan;
 mod screen;
 mod status;
+mod unload;
 mod unreadable;
 mod verify;
 
@@ -51,6 +52,7 @@ pub use rollback::rollback;
 pub use run::run;
 pub use scan::Pace;
 pub use status::status;
+pub use unload::UnloadReport;
 pub use verify::{
     Differing, DifferingKind, RepairOptions, RepairReport, VerifyOptions, VerifyReport, repair, verify,
 };

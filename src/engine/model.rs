@@ -20,9 +20,12 @@ pub(super) async fn describe(env: &Env, sync: &SyncSpec) -> Result<SchemaRef, Fa
     }
 }
 
-/// Runs the model.
-pub(super) async fn open(env: &Env, sync: &SyncSpec) -> Result<Rows, Failure> {
-    let rows = env.source.open(&sync.model).await?;
+/// Runs the model, unless its rows come by way of the store: then these are they.
+pub(super) async fn open(env: &Env, sync: &SyncSpec, unloaded: Option<Rows>) -> Result<Rows, Failure> {
+    let rows = match unloaded {
+        Some(rows) => rows,
+        None => env.source.open(&sync.model).await?,
+    };
     match &sync.columns {
         None => Ok(rows),
         Some(mapping) => mapped(rows, mapping),

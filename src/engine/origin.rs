@@ -1,8 +1,15 @@
 //! Where the rows of a run come from, and which of their differences it is about.
 
 use super::{
-    Env, Failure, Held, adopt::Adopted, agreement::still_the_same, base::BaseBuilder, compare::Scope,
-    drift::drift, model, screen::Earlier,
+    Env, Failure, Held,
+    adopt::Adopted,
+    agreement::still_the_same,
+    base::BaseBuilder,
+    compare::Scope,
+    drift::drift,
+    model,
+    screen::Earlier,
+    unload::{Way, way},
 };
 use crate::{
     apply::pick_all,
@@ -53,6 +60,8 @@ pub(super) struct Opened {
     pub(super) fresh: bool,
     /// What the export that they are from has to say of them.
     pub(super) earlier: Earlier,
+    /// How they come, if they are the query's.
+    pub(super) way: Option<Way>,
 }
 
 impl Origin {
@@ -84,7 +93,11 @@ impl Origin {
 
     pub(super) async fn open(&self, held: &Held<'_>, history: &History) -> Result<Opened, Failure> {
         match self {
-            Self::Query => queried(held.env, held.sync).await,
+            Self::Query => {
+                let as_of = held.env.clock.now();
+                let way = way(held.env, held.sync, held.epoch()).await?;
+                queried(held.env, held.sync, as_of, way).await
+            }
             Self::Last { .. } => {
                 let last = still_the_same(held.sync, history)?;
                 same_columns(held, last).await?;
@@ -96,7 +109,14 @@ impl Origin {
                 let key = held.sync.key.clone();
                 let shape = Shape::of(model::describe(held.env, held.sync).await?.as_ref(), key)?;
                 let earlier = Earlier::adopted(adopted.unreadable.clone());
-                Ok(Opened { rows: adopted.rows(held, &shape), shape, as_of, fresh: false, earlier })
+                Ok(Opened {
+                    rows: adopted.rows(held, &shape),
+                    shape,
+                    as_of,
+                    fresh: false,
+                    earlier,
+                    way: None,
+                })
             }
         }
     }
@@ -122,12 +142,16 @@ impl Origin {
     }
 }
 
-/// The query's present rows.
-pub(super) async fn queried(env: &Env, sync: &SyncSpec) -> Result<Opened, Failure> {
-    let as_of = env.clock.now();
-    let rows = model::open(env, sync).await?;
+/// The query's present rows, the way that they come.
+pub(super) async fn queried(
+    env: &Env,
+    sync: &SyncSpec,
+    as_of: DateTime<Utc>,
+    mut way: Way,
+) -> Result<Opened, Failure> {
+    let rows = model::open(env, sync, way.take_rows()).await?;
     let shape = Shape::of(&rows.schema, sync.key.clone())?;
-    Ok(Opened { rows, shape, as_of, fresh: true, earlier: Earlier::default() })
+    Ok(Opened { rows, shape, as_of, fresh: true, earlier: Earlier::default(), way: Some(way) })
 }
 
 /// A failure if the query returns other columns than those of the last export. A source that does not answer is not asked
@@ -159,5 +183,5 @@ pub(super) async fn stored(env: &Env, sealed: &Sealed) -> Result<Opened, Failure
     });
     let earlier = Earlier::of(&env.store, sealed).await?;
     let rows = Rows { schema, batches: batches.boxed() };
-    Ok(Opened { rows, shape, as_of: sealed.as_of, fresh: sealed.fresh, earlier })
+    Ok(Opened { rows, shape, as_of: sealed.as_of, fresh: sealed.fresh, earlier, way: None })
 }

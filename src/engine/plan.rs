@@ -13,6 +13,7 @@ use super::{
     rollback::before,
     screen::{Screen, mender},
     table_spec,
+    unload::next_way,
 };
 use crate::{
     apply::{
@@ -107,10 +108,15 @@ async fn planned(
     let history = History::load(&env.store).await?;
 
     enter(Step::Inspect);
-    let Opened { rows, shape, earlier, .. } = match &origin {
+    let Opened { rows, shape, earlier, way, .. } = match &origin {
         Origin::Earlier(earlier) => stored(env, &earlier.0).await?,
         Origin::Query | Origin::Last { .. } | Origin::Table(_) => {
-            env.unless_stopped(queried(env, sync)).await?
+            env.unless_stopped(async {
+                let as_of = env.clock.now();
+                let way = next_way(env, sync).await?.streamed();
+                queried(env, sync, as_of, way).await
+            })
+            .await?
         }
     };
     refuse_reserved(&rows.schema, &sync.deletes)?;
@@ -202,6 +208,7 @@ async fn planned(
             }),
             Origin::Query | Origin::Last { .. } | Origin::Table(_) => None,
         },
+        unload: way.and_then(|way| way.report()),
         counts: Counts {
             rejected: refused.len() as u64,
             ..Counts::planned(&compared.changes, export.rows(), &verdict.findings)

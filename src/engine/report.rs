@@ -1,5 +1,6 @@
 //! What a run, a plan or a look at the state has to tell. Stable: it is what `--output json` prints.
 
+use super::UnloadReport;
 use crate::{
     dbt::Node,
     diff::Held,
@@ -43,6 +44,9 @@ pub struct RunReport {
     pub seconds: BTreeMap<&'static str, f64>,
     /// A run that an earlier process had sealed, and that was finished first.
     pub rolled_forward: Option<Box<RunReport>>,
+    /// How the query's rows came, if the source was asked to unload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unload: Option<UnloadReport>,
 }
 
 /// How many rows went where.
@@ -92,6 +96,9 @@ pub struct PlanReport {
     /// The run whose state would be brought back, for the plan of a rollback.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub back_to: Option<BackTo>,
+    /// How the query's rows would come, if the source was asked to unload. For the plan itself they are streamed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unload: Option<UnloadReport>,
     /// The counts; rejects are found only when rows are sent.
     #[serde(flatten)]
     pub counts: Counts,
@@ -243,6 +250,9 @@ pub struct CheckReport {
     pub columns: Vec<(String, String)>,
     /// Statements that would create the table, if it is absent.
     pub ddl: Vec<String>,
+    /// How the query's rows would come, if the source was asked to unload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unload: Option<UnloadReport>,
 }
 
 impl Counts {

@@ -1,7 +1,7 @@
 //! Clients of the three vendors: how long they try, and which options they take.
 
-use super::{StorageError, patience::Patient};
-use crate::config::StorageOptions;
+use super::{StorageError, address::S3Keys, patience::Patient};
+use crate::{config::StorageOptions, secret::Secret};
 use object_store::{
     BackoffConfig, ObjectStore, RetryConfig,
     aws::{AmazonS3Builder, AmazonS3ConfigKey},
@@ -98,6 +98,41 @@ pub(super) fn azure(base: &Url, options: &StorageOptions) -> Result<Arc<dyn Obje
         let builder = if plain { builder.with_allow_http(true) } else { builder };
         builder.with_url(base.as_str()).build()
     })
+}
+
+/// The keys that [`s3`] signs requests with, where they are ones that can be told to others.
+pub(super) fn s3_keys(options: &StorageOptions) -> Option<S3Keys> {
+    let builder = s3_builder(options)?;
+    let value = |key| builder.get_config_value(&key).filter(|value| !value.is_empty());
+    Some(S3Keys {
+        access_key_id: Secret::new(value(AmazonS3ConfigKey::AccessKeyId)?),
+        secret_access_key: Secret::new(value(AmazonS3ConfigKey::SecretAccessKey)?),
+        session_token: value(AmazonS3ConfigKey::Token).map(Secret::new),
+        region: region(&builder),
+        endpoint: value(AmazonS3ConfigKey::Endpoint),
+        virtual_hosted: value(AmazonS3ConfigKey::VirtualHostedStyleRequest).as_deref() == Some("true"),
+    })
+}
+
+/// The region that [`s3`] sends requests to, if it was told one.
+pub(super) fn s3_region(options: &StorageOptions) -> Option<String> {
+    region(&s3_builder(options)?)
+}
+
+fn region(builder: &AmazonS3Builder) -> Option<String> {
+    let region = builder.get_config_value(&AmazonS3ConfigKey::Region);
+    region.or_else(|| builder.get_config_value(&AmazonS3ConfigKey::DefaultRegion)).filter(|r| !r.is_empty())
+}
+
+fn s3_builder(options: &StorageOptions) -> Option<AmazonS3Builder> {
+    with_options(AmazonS3Builder::from_env(), "AWS_", options, AmazonS3Builder::with_config).ok()
+}
+
+/// The account that [`azure`] was told.
+pub(super) fn azure_account(options: &StorageOptions) -> Option<String> {
+    let builder = MicrosoftAzureBuilder::from_env();
+    let builder = with_options(builder, "AZURE_", options, MicrosoftAzureBuilder::with_config).ok()?;
+    builder.get_config_value(&AzureConfigKey::AccountName).filter(|account| !account.is_empty())
 }
 
 fn allow_http<K: FromStr<Err = object_store::Error>>() -> object_store::Result<K> {

@@ -1,9 +1,11 @@
 //! Clients of object storage and of the local disk, for the store and for tables of files alike.
 
+mod address;
 mod client;
 mod error;
 mod patience;
 
+pub use address::{Address, S3Keys};
 pub use error::{StorageError, StorageErrorKind};
 
 use crate::config::{Location, StorageOptions};

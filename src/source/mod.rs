@@ -10,9 +10,11 @@ mod excerpt;
 pub mod files;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod unload;
 
 pub use dialect::Dialect;
 pub use error::{SourceError, SourceErrorKind};
+pub use unload::{Staging, Unload, Unloading};
 
 use crate::dbt::Node;
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
@@ -36,6 +38,10 @@ pub trait Source: Send + Sync {
 
     /// Runs the model. The stream ends after its first error. Dropping it cancels the query.
     async fn open(&self, model: &Model) -> Result<Rows, SourceError>;
+
+    /// Whether it writes the model's rows into the store itself, and how. Nothing is run in full and nothing is written before
+    /// the first of [`Unloading::rows`] is asked for.
+    async fn unload(&self, model: &Model, into: &Staging) -> Result<Unload, SourceError>;
 }
 
 /// What a source has to say of itself once it is connected to.

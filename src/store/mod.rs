@@ -26,6 +26,7 @@ pub use parquet_io::{Codec, decode, encode, read_all};
 pub use process::ProcessId;
 pub use rejects::{Refused, RejectRecord, Since};
 
+use crate::object_storage::Address;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
@@ -43,12 +44,14 @@ pub struct SyncStore {
     names: SyncNames,
     /// Where its objects are files, if they are.
     folder: Option<PathBuf>,
+    /// How others reach it, if they can.
+    address: Option<Arc<Address>>,
 }
 
 impl SyncStore {
     /// The state of this sync below a root.
     pub fn new(objects: Arc<dyn ObjectStore>, root: &Path, sync: &str) -> Self {
-        Self { objects, names: SyncNames::new(root, sync), folder: None }
+        Self { objects, names: SyncNames::new(root, sync), folder: None, address: None }
     }
 
     /// The same, where its objects are files below this folder: then leftovers of interrupted writes can be found.
@@ -56,6 +59,23 @@ impl SyncStore {
     pub fn on_disk(mut self, folder: PathBuf) -> Self {
         self.folder = Some(folder);
         self
+    }
+
+    /// The same, with how others than this process's client reach it: then a warehouse can write into it.
+    #[must_use]
+    pub fn reached_at(mut self, address: Arc<Address>) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// How others reach it, if they can.
+    pub fn address(&self) -> Option<&Arc<Address>> {
+        self.address.as_ref()
+    }
+
+    /// The client itself, for what is not hydrant's own to read: rows that a warehouse has written.
+    pub fn objects(&self) -> &Arc<dyn ObjectStore> {
+        &self.objects
     }
 
     /// What its objects are called.

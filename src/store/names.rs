@@ -4,6 +4,7 @@
 //! <sync>/leases/00000042.json
 //! <sync>/manifests/00000017.sealed.json
 //! <sync>/manifests/00000017.{published,abandoned}.json
+//! <sync>/runs/00000017/unloaded/…
 //! <sync>/runs/00000017/export/part-00000.parquet
 //! <sync>/runs/00000017/export/unreadable.roaring
 //! <sync>/runs/00000017/index/bucket-0000.parquet
@@ -157,6 +158,11 @@ impl NoteNames {
 impl RunNames {
     fn in_folder(&self, folder: &str, name: String) -> Path {
         self.root.clone().join(folder).join(name)
+    }
+
+    /// Folder of what a warehouse writes for this run to read, under names that it chooses.
+    pub fn unloaded(&self) -> Path {
+        self.root.clone().join("unloaded")
     }
 
     /// A part of the export.

@@ -2,7 +2,7 @@
 
 use super::good;
 use hydrant::{
-    config::{AdbcSpec, DriverName, DriverOptions, SourceSpec, Warehouse},
+    config::{AdbcSpec, DriverName, DriverOptions, SnowflakeAccess, SourceSpec, UnloadSpec, Warehouse},
     source::Dialect,
 };
 use std::path::Path;
@@ -211,4 +211,22 @@ fn any_driver() {
     assert_eq!(told(&spec.connection), ["adbc.connection.catalog=hive"]);
     assert_eq!(told(&spec.statement), ["trino.batch_rows=10000"]);
     assert_eq!((spec.place.as_str(), spec.account.as_deref()), ("trino.example", Some("hydrant")));
+}
+
+#[test]
+fn unloading() {
+    let snowflake = |access| Some(UnloadSpec::Snowflake(access));
+    for (source, unload) in [
+        ("duck", Some(UnloadSpec::DuckDb)),
+        ("snow", snowflake(SnowflakeAccess::Integration("hydrant".into()))),
+        ("snow_with_token", snowflake(SnowflakeAccess::Stage(r#"ops."Public".hydrant"#.into()))),
+        ("snow_with_key", None),
+        ("big", Some(UnloadSpec::BigQuery)),
+        ("big_with_json", None),
+        ("shift", Some(UnloadSpec::Redshift { iam_role: "arn:aws:iam::123456789012:role/hydrant".into() })),
+        ("bricks", None),
+        ("other", None),
+    ] {
+        assert_eq!(spec(source).unload, unload, "{source}");
+    }
 }

@@ -11,7 +11,7 @@ use hydrant::{
     clock::SystemClock,
     engine::{self, Env, Observer, Pace, RunOptions, Step},
     point::Point,
-    source::{About, Dialect, Model, Rows, Source, SourceError},
+    source::{About, Dialect, Model, Rows, Source, SourceError, Staging, Unload},
     store::{Kind, LeaseTimes, SyncStore},
     sync::{DuplicateKeys, ExposureSpec, GuardRules, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
@@ -218,6 +218,10 @@ impl Source for Three {
 
     async fn open(&self, _: &Model) -> Result<Rows, SourceError> {
         Ok(Rows { schema: schema(), batches: futures::stream::iter([Ok(rows(&[1, 2, 4]))]).boxed() })
+    }
+
+    async fn unload(&self, _: &Model, _: &Staging) -> Result<Unload, SourceError> {
+        Ok(Unload::Off)
     }
 }
 

@@ -13,7 +13,7 @@ use hydrant::{
     engine::{self, Env, FailureKind, GcReport, Observer, Reason, RunOptions, Step, Unobserved},
     guard::GuardRules,
     point::Point,
-    source::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind},
+    source::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind, Staging, Unload},
     store::{Commit, History, Lease, LeaseTimes, SyncStore},
     sync::{DuplicateKeys, ExposureSpec, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
@@ -70,6 +70,10 @@ impl Source for OneRow {
             }
         };
         Ok(Rows { schema: schema(), batches: futures::stream::iter([batch]).boxed() })
+    }
+
+    async fn unload(&self, _: &Model, _: &Staging) -> Result<Unload, SourceError> {
+        Ok(Unload::Off)
     }
 }
 

@@ -34,6 +34,7 @@ mod types;
 mod unchanged;
 mod undo;
 mod unique;
+mod unload;
 mod verify;
 mod warehouses;
 mod wire;

@@ -47,6 +47,8 @@ block! {
         [default] memory: Size,
         /// Settings of DuckDB, each for `SET name = value`.
         [default] settings: Names<Passed>,
+        /// Whether DuckDB writes a model's rows into the store as Parquet, for hydrant to read them there.
+        [default = false] unload: YesNo,
         /// The driver: the path of `libduckdb.so`, or a name. Without it: `duckdb`.
         [default] driver: Text,
         /// Options of the driver, by its own names. They count more than the other keys.
@@ -84,6 +86,8 @@ block! {
         [default] schema: Text,
         /// The role that queries run with. Without it: the user's default.
         [default] role: Text,
+        /// Lets Snowflake write a model's rows into the store as Parquet (`COPY INTO`), for hydrant to read them there.
+        [default] unload: SnowflakeUnload,
         /// The driver: the path of its library or manifest, or a name. Without it: `snowflake`.
         [default] driver: Text,
         /// Options of the driver, by its own names. They count more than the other keys.
@@ -104,6 +108,9 @@ block! {
         [default] credentials_json: Hidden,
         /// Where the data lies: `EU`, `europe-west3`.
         [default] location: Text,
+        /// Whether BigQuery writes a model's rows into the store as Parquet (`EXPORT DATA`), for hydrant to read them there. The
+        /// store must be at `gs://`, and the account that queries run as must have the right to write into it.
+        [default = false] unload: YesNo,
         /// The driver: the path of its library or manifest, or a name. Without it: `bigquery`.
         [default] driver: Text,
         /// Options of the driver, by its own names. They count more than the other keys.
@@ -154,6 +161,9 @@ block! {
         [default] workgroup: Text,
         /// The AWS region. Without it: as the machine's AWS configuration says.
         [default] region: Text,
+        /// Lets Redshift write a model's rows into the store as Parquet (`UNLOAD`), for hydrant to read them there. The store
+        /// must be at `s3://`.
+        [default] unload: RedshiftUnload,
         /// The driver: the path of its library or manifest, or a name. Without it: `redshift`.
         [default] driver: Text,
         /// Options of the driver, by its own names. They count more than the other keys.
@@ -180,5 +190,23 @@ block! {
         [default] driver: Text,
         /// Options of the driver, by its own names. They count more than the other keys.
         [default] options: Names<Passed>,
+    }
+}
+
+block! {
+    /// What lets Snowflake write into the store: one of both.
+    SnowflakeUnload {
+        /// The name of a storage integration that allows the store's address.
+        [default] integration: Text,
+        /// The name of an external stage whose address is that of the store: `database.schema.stage`.
+        [default] stage: Text,
+    }
+}
+
+block! {
+    /// What lets Redshift write into the store.
+    RedshiftUnload {
+        /// The role that the cluster writes with: `arn:aws:iam::…:role/…`, or `default` for the cluster's own.
+        iam_role: Text,
     }
 }

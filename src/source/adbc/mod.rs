@@ -13,9 +13,10 @@ mod place;
 mod rows;
 mod scrub;
 mod session;
+mod unload;
 mod worker;
 
-use super::{About, Dialect, Model, Rows, Source, SourceError};
+use super::{About, Dialect, Model, Rows, Source, SourceError, Staging, Unload};
 use crate::config::AdbcSpec;
 use adbc_core::Statement;
 use arrow::datatypes::SchemaRef;
@@ -71,5 +72,9 @@ impl Source for AdbcSource {
 
     async fn open(&self, model: &Model) -> Result<Rows, SourceError> {
         rows::open(Arc::clone(&self.sessions), model.clone()).await
+    }
+
+    async fn unload(&self, model: &Model, into: &Staging) -> Result<Unload, SourceError> {
+        unload::unload(&self.sessions, model, into).await
     }
 }

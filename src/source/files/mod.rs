@@ -16,7 +16,7 @@ mod schema;
 mod stream;
 mod table;
 
-use super::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind};
+use super::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind, Staging, Unload};
 use crate::{
     config::{FileTable, FilesSpec, Location},
     object_storage::{Storage, StorageError, connect},
@@ -241,5 +241,10 @@ impl Source for FilesSource {
         });
         let (schema, rows) = opened.await?;
         Ok(Rows { schema, batches: stream::running(Arc::clone(&self.engine), rows) })
+    }
+
+    /// It reads what lies in storage already.
+    async fn unload(&self, _: &Model, _: &Staging) -> Result<Unload, SourceError> {
+        Ok(Unload::Off)
     }
 }

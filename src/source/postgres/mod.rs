@@ -15,7 +15,7 @@ mod product;
 mod query;
 mod session;
 
-use super::{About, Dialect, Model, Rows, Source, SourceError};
+use super::{About, Dialect, Model, Rows, Source, SourceError, Staging, Unload};
 use crate::config::{CopyMode, PostgresSpec};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use async_trait::async_trait;
@@ -94,6 +94,11 @@ impl Source for PostgresSource {
             Reading::Ready(Box::new(Ready { session, model: model.clone(), columns, decoder, copies }));
         let batches = futures::stream::try_unfold(reading, Reading::next).boxed();
         Ok(Rows { schema, batches })
+    }
+
+    /// Only the block `redshift` unloads: this one runs in a transaction that writes nothing.
+    async fn unload(&self, _: &Model, _: &Staging) -> Result<Unload, SourceError> {
+        Ok(Unload::Off)
     }
 }
 

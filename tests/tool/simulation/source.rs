@@ -7,7 +7,7 @@ use arrow::{
 };
 use async_trait::async_trait;
 use futures::StreamExt;
-use hydrant::source::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind};
+use hydrant::source::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind, Staging, Unload};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Rows by their key: what the column `name` holds.
@@ -61,6 +61,10 @@ impl Source for SimulatedSource {
         });
         let batches = batches.filter_map(std::future::ready);
         Ok(Rows { schema: schema(), batches: batches.boxed() })
+    }
+
+    async fn unload(&self, _: &Model, _: &Staging) -> Result<Unload, SourceError> {
+        Ok(Unload::Off)
     }
 }
 

@@ -15,7 +15,7 @@ use hydrant::{
     guard::GuardRules,
     object_storage,
     secret::Secret,
-    source::{About, Dialect, Model, Rows, Source, SourceError},
+    source::{About, Dialect, Model, Rows, Source, SourceError, Staging, Unload},
     store::{LeaseTimes, SyncStore},
     sync::{DuplicateKeys, ExposureSpec, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
@@ -51,6 +51,10 @@ impl Source for Endless {
 
     async fn open(&self, _: &Model) -> Result<Rows, SourceError> {
         Ok(Rows { schema: schema(), batches: futures::stream::pending().boxed() })
+    }
+
+    async fn unload(&self, _: &Model, _: &Staging) -> Result<Unload, SourceError> {
+        Ok(Unload::Off)
     }
 }
 

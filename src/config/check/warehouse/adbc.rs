@@ -36,6 +36,7 @@ pub(in crate::config::check) fn adbc(raw: raw::Adbc, reader: &mut Reader<'_>) ->
         settings: Default::default(),
         place: url.as_ref().and_then(place).unwrap_or_else(|| format!("driver {name}")),
         account,
+        unload: None,
     })
 }
 

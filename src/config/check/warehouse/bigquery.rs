@@ -2,7 +2,7 @@
 
 use super::{Options, driver, one_of};
 use crate::{
-    config::{AdbcSpec, DriverOptions, Warehouse, location, raw, reader::Reader},
+    config::{AdbcSpec, DriverOptions, UnloadSpec, Warehouse, location, raw, reader::Reader, value::YesNo},
     source::Dialect,
 };
 
@@ -44,6 +44,7 @@ pub(in crate::config::check) fn bigquery(raw: raw::Bigquery, reader: &mut Reader
         options.hide("adbc.bigquery.sql.auth_credentials", json.value.0);
     }
     let place = dataset.map_or_else(|| project.clone(), |dataset| format!("{project}.{dataset}"));
+    let unload = raw.unload.or(YesNo(false))?.0.then_some(UnloadSpec::BigQuery);
     Some(AdbcSpec {
         warehouse: Warehouse::BigQuery,
         driver: driver(raw.driver, &["bigquery", "adbc_driver_bigquery"], reader)?,
@@ -55,6 +56,7 @@ pub(in crate::config::check) fn bigquery(raw: raw::Bigquery, reader: &mut Reader
         settings: DriverOptions::default(),
         place,
         account: None,
+        unload,
     })
 }
 

@@ -58,5 +58,6 @@ pub(in crate::config::check) fn databricks(
         settings: DriverOptions::default(),
         place: [Some(host), catalog, schema].into_iter().flatten().collect::<Vec<_>>().join(", "),
         account: None,
+        unload: None,
     })
 }

@@ -3,7 +3,7 @@
 use super::{Options, driver, passed_on};
 use crate::{
     config::{
-        AdbcSpec, Warehouse, location, raw,
+        AdbcSpec, UnloadSpec, Warehouse, location, raw,
         reader::{Field, Reader},
         value::YesNo,
     },
@@ -46,6 +46,7 @@ pub(in crate::config::check) fn duckdb(raw: raw::Duckdb, reader: &mut Reader<'_>
     if let Some(memory) = raw.memory.optional()? {
         options.set("memory_limit", format!("{}B", memory.value.0));
     }
+    let unload = raw.unload.or(YesNo(false))?.0.then_some(UnloadSpec::DuckDb);
     Some(AdbcSpec {
         warehouse: Warehouse::DuckDb,
         driver: driver(raw.driver, &["duckdb"], reader)?,
@@ -57,5 +58,6 @@ pub(in crate::config::check) fn duckdb(raw: raw::Duckdb, reader: &mut Reader<'_>
         settings: passed_on(raw.settings),
         place,
         account: None,
+        unload,
     })
 }

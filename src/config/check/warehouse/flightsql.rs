@@ -66,5 +66,6 @@ pub(in crate::config::check) fn flightsql(raw: raw::Flightsql, reader: &mut Read
         settings: DriverOptions::default(),
         place: url.value.text,
         account: user,
+        unload: None,
     })
 }

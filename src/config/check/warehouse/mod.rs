@@ -9,6 +9,7 @@ mod duckdb;
 mod flightsql;
 mod redshift;
 mod snowflake;
+mod unload;
 
 pub(super) use adbc::adbc;
 pub(super) use bigquery::bigquery;

@@ -1,6 +1,6 @@
 //! Amazon Redshift.
 
-use super::{Options, driver, one_of};
+use super::{Options, driver, one_of, unload};
 use crate::{
     config::{AdbcSpec, DriverOptions, Warehouse, number::Whole, raw, reader::Reader},
     secret::Secret,
@@ -77,6 +77,7 @@ pub(in crate::config::check) fn redshift(
     let mut options = Options::default();
     options.hide("uri", Secret::new(url.as_str()));
     let place = host.map_or_else(|| database.clone(), |host| format!("{}:{port}/{database}", host.text));
+    let unload = unload::redshift(raw.unload, reader)?;
     Some(AdbcSpec {
         warehouse: Warehouse::Redshift,
         driver: driver(raw.driver, &["redshift", "adbc_driver_redshift"], reader)?,
@@ -88,5 +89,6 @@ pub(in crate::config::check) fn redshift(
         settings: DriverOptions::default(),
         place,
         account: user.map(|at| at.value.text),
+        unload,
     })
 }

@@ -1,6 +1,6 @@
 //! Snowflake.
 
-use super::{Options, driver, file, one_of};
+use super::{Options, driver, file, one_of, unload};
 use crate::{
     config::{AdbcSpec, DriverOptions, Warehouse, raw, reader::Reader},
     secret::Secret,
@@ -106,6 +106,7 @@ pub(in crate::config::check) fn snowflake(
         return None;
     }
     let place = [Some(account), database, schema].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let unload = unload::snowflake(raw.unload, reader)?;
     Some(AdbcSpec {
         warehouse: Warehouse::Snowflake,
         driver: driver(raw.driver, &["snowflake", "adbc_driver_snowflake"], reader)?,
@@ -117,6 +118,7 @@ pub(in crate::config::check) fn snowflake(
         settings: DriverOptions::default(),
         place,
         account: user,
+        unload,
     })
 }
 
