@@ -79,7 +79,12 @@ impl Source for PostgresSource {
 
     async fn open(&self, model: &Model) -> Result<Rows, SourceError> {
         let session = self.begin().await?;
-        let columns = match session.describe(model).await {
+        let understood = async {
+            let columns = session.describe(model).await?;
+            session.begin_elsewhere().await?;
+            Ok(columns)
+        };
+        let columns = match understood.await {
             Ok(columns) => columns,
             Err(failed) => return session.finish(Err(failed)).await,
         };

@@ -54,7 +54,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects and begins a read-only transaction.
+    /// Connects, and on PostgreSQL begins a read-only transaction.
     pub(super) async fn begin(connector: &Connector, spec: &PostgresSpec) -> Result<Self, SourceError> {
         let connection = connector.open().await.map_err(error::plain)?;
         let mut session = Self {
@@ -93,7 +93,18 @@ impl Session {
             let set = format!("SET statement_timeout TO {ms}");
             self.answer(DOING, Some(TRIFLE), self.client().batch_execute(&set)).await?;
         }
-        self.answer(DOING, Some(TRIFLE), self.client().batch_execute("BEGIN READ ONLY")).await
+        Ok(())
+    }
+
+    /// Begins the transaction of a server that is not PostgreSQL, which a cursor lives in. It comes after the model has been
+    /// understood: the driver asks such servers for types in more than one way, and the first that fails would end it.
+    pub(super) async fn begin_elsewhere(&self) -> Result<(), SourceError> {
+        if self.product == Product::Postgres {
+            return Ok(());
+        }
+        let begun =
+            self.answer("beginning to read", Some(TRIFLE), self.client().batch_execute("BEGIN READ ONLY"));
+        begun.await.map_err(error::plain)
     }
 
     pub(super) fn product(&self) -> Product {
