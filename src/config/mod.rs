@@ -18,6 +18,7 @@ mod raw;
 mod reader;
 mod relation;
 mod source;
+mod span;
 mod suggest;
 mod table;
 mod time_span;

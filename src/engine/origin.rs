@@ -1,8 +1,11 @@
 //! Where the rows of a run come from, and which of their differences it is about.
 
 use super::{
-    Env, Failure, Held, adopt::Adopted, agreement::still_the_same, base::BaseBuilder, compare::Scope,
-    drift::drift, model, screen::Earlier,
+    Env, Failure, Held, RunOptions, adopt::Adopted, agreement::still_the_same, base::BaseBuilder, compare::Scope,
+    drift::drift,
+    increment::{Because, Course, Past, opened},
+    model,
+    screen::Earlier,
 };
 use crate::{
     apply::pick_all,
@@ -53,6 +56,8 @@ pub(super) struct Opened {
     pub(super) fresh: bool,
     /// What the export that they are from has to say of them.
     pub(super) earlier: Earlier,
+    /// What the query was asked for, where the sync has a cursor.
+    pub(super) course: Option<Course>,
 }
 
 impl Origin {
@@ -84,7 +89,15 @@ impl Origin {
 
     pub(super) async fn open(&self, held: &Held<'_>, history: &History) -> Result<Opened, Failure> {
         match self {
-            Self::Query => queried(held.env, held.sync).await,
+            Self::Query => {
+                let asked = match held.options {
+                    RunOptions { resend: true, .. } => Some(Because::resent()),
+                    RunOptions { full: true, .. } => Some(Because::asked()),
+                    RunOptions { .. } => None,
+                };
+                let last = history.published.as_ref().map(|(sealed, _)| sealed);
+                opened(held.env, held.sync, Past { last, abandoned: &history.abandoned, asked }).await
+            }
             Self::Last { .. } => {
                 let last = still_the_same(held.sync, history)?;
                 same_columns(held, last).await?;
@@ -96,7 +109,7 @@ impl Origin {
                 let key = held.sync.key.clone();
                 let shape = Shape::of(model::describe(held.env, held.sync).await?.as_ref(), key)?;
                 let earlier = Earlier::adopted(adopted.unreadable.clone());
-                Ok(Opened { rows: adopted.rows(held, &shape), shape, as_of, fresh: false, earlier })
+                Ok(Opened { rows: adopted.rows(held, &shape), shape, as_of, fresh: false, earlier, course: None })
             }
         }
     }
@@ -127,7 +140,7 @@ pub(super) async fn queried(env: &Env, sync: &SyncSpec) -> Result<Opened, Failur
     let as_of = env.clock.now();
     let rows = model::open(env, sync).await?;
     let shape = Shape::of(&rows.schema, sync.key.clone())?;
-    Ok(Opened { rows, shape, as_of, fresh: true, earlier: Earlier::default() })
+    Ok(Opened { rows, shape, as_of, fresh: true, earlier: Earlier::default(), course: None })
 }
 
 /// A failure if the query returns other columns than those of the last export. A source that does not answer is not asked
@@ -159,5 +172,5 @@ pub(super) async fn stored(env: &Env, sealed: &Sealed) -> Result<Opened, Failure
     });
     let earlier = Earlier::of(&env.store, sealed).await?;
     let rows = Rows { schema, batches: batches.boxed() };
-    Ok(Opened { rows, shape, as_of: sealed.as_of, fresh: sealed.fresh, earlier })
+    Ok(Opened { rows, shape, as_of: sealed.as_of, fresh: sealed.fresh, earlier, course: None })
 }

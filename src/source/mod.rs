@@ -10,6 +10,7 @@ mod excerpt;
 pub mod files;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod since;
 
 pub use dialect::Dialect;
 pub use error::{SourceError, SourceErrorKind};
