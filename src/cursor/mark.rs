@@ -70,10 +70,9 @@ impl Mark {
         let mark = match value {
             ValueType::Integer(Integer::U64) => Self::Integer(max::<UInt64Type>(array)?.into()),
             ValueType::Integer(_) => Self::Integer(max::<Int64Type>(array)?.into()),
-            ValueType::Decimal { scale, .. } => Self::Decimal {
-                unscaled: max::<Decimal128Type>(array)?,
-                scale: u8::try_from(*scale).ok()?,
-            },
+            ValueType::Decimal { scale, .. } => {
+                Self::Decimal { unscaled: max::<Decimal128Type>(array)?, scale: u8::try_from(*scale).ok()? }
+            }
             ValueType::Date => Self::Date(max::<Date32Type>(array)?),
             ValueType::Timestamp(resolution) => Self::Timestamp(nanos(*resolution)?),
             ValueType::Instant(resolution) => Self::Instant(nanos(*resolution)?),
@@ -224,10 +223,9 @@ impl TryFrom<Written> for Mark {
         let parsed = match &written {
             Written::Integer(text) => text.parse().ok().map(Self::Integer),
             Written::Decimal(text) => decimal(text),
-            Written::Date(text) => text
-                .parse::<NaiveDate>()
-                .ok()
-                .map(|date| Self::Date(date.num_days_from_ce() - EPOCH_DAYS)),
+            Written::Date(text) => {
+                text.parse::<NaiveDate>().ok().map(|date| Self::Date(date.num_days_from_ce() - EPOCH_DAYS))
+            }
             Written::Timestamp(text) => {
                 let moment = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok();
                 moment.map(|moment| Self::Timestamp(nanos(moment)))
@@ -342,11 +340,12 @@ mod tests {
         assert_eq!(Mark::Integer(5).back(Lookback::Number(20)), Some(Mark::Integer(0)));
         assert_eq!(Mark::Integer(-5).back(Lookback::Number(20)), Some(Mark::Integer(-25)));
         let decimal = Mark::Decimal { unscaled: 1250, scale: 2 };
+        assert_eq!(decimal.back(Lookback::Number(2)), Some(Mark::Decimal { unscaled: 1050, scale: 2 }));
         assert_eq!(
-            decimal.back(Lookback::Number(2)),
-            Some(Mark::Decimal { unscaled: 1050, scale: 2 })
+            Mark::Date(10).back(hour),
+            Some(Mark::Date(9)),
+            "an hour before a day begins is the day before"
         );
-        assert_eq!(Mark::Date(10).back(hour), Some(Mark::Date(9)), "an hour before a day begins is the day before");
         assert_eq!(Mark::Date(10).back(Lookback::Time(Duration::ZERO)), Some(Mark::Date(10)));
         let at = instant("2026-01-02T03:04:05Z");
         assert_eq!(at.back(hour), Some(instant("2026-01-02T02:04:05Z")));

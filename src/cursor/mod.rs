@@ -6,7 +6,7 @@ mod mark;
 
 pub use mark::Mark;
 
-use hydrant_contract::{Integer, ValueType};
+use hydrant_contract::ValueType;
 use std::time::Duration;
 
 /// Every so many runs one asks for all rows, if nobody says otherwise: a day of hourly runs.
@@ -72,17 +72,15 @@ impl Cursor {
     }
 
     /// From which value on rows are asked for, if this is the highest one known; `None` if the lookback is not for it.
-    pub fn from(&self, mark: Mark, value: &ValueType) -> Option<Mark> {
+    pub fn bound(&self, mark: Mark) -> Option<Mark> {
         let lookback = self.lookback.unwrap_or(match mark {
             Mark::Integer(_) | Mark::Decimal { .. } => Lookback::Number(LOOKBACK_NUMBER),
             Mark::Date(_) | Mark::Timestamp(_) | Mark::Instant(_) => Lookback::Time(LOOKBACK_TIME),
         });
-        let back = mark.back(lookback)?;
-        Some(match (back, value) {
-            // A bound that the column's type cannot hold: everything is above it.
-            (Mark::Integer(number), ValueType::Integer(Integer::U64)) => Mark::Integer(number.max(0)),
-            (Mark::Integer(number), _) => Mark::Integer(number.max(i64::MIN.into())),
-            (other, _) => other,
+        Some(match mark.back(lookback)? {
+            // Nothing lies below what the widest type holds.
+            Mark::Integer(number) => Mark::Integer(number.max(i64::MIN.into())),
+            other => other,
         })
     }
 }
@@ -90,7 +88,7 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hydrant_contract::Resolution;
+    use hydrant_contract::{Integer, Resolution};
 
     fn cursor(lookback: Option<Lookback>) -> Cursor {
         Cursor { column: "at".into(), lookback, full_every: FULL_EVERY }
@@ -103,9 +101,13 @@ mod tests {
         let integer = ValueType::Integer(Integer::I32);
         let decimal = ValueType::Decimal { precision: 38, scale: 2 };
         let instant = ValueType::Instant(Resolution::Nano);
-        for (lookback, value) in
-            [(None, &integer), (number, &decimal), (time, &instant), (time, &ValueType::Date), (None, &instant)]
-        {
+        for (lookback, value) in [
+            (None, &integer),
+            (number, &decimal),
+            (time, &instant),
+            (time, &ValueType::Date),
+            (None, &instant),
+        ] {
             assert_eq!(cursor(lookback).misfit(value), None, "{lookback:?} {value}");
         }
         let wide = ValueType::Decimal { precision: 76, scale: 0 };
@@ -124,13 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_stays_within_the_type_of_its_column() {
-        let unsigned = ValueType::Integer(Integer::U64);
-        let signed = ValueType::Integer(Integer::I64);
-        assert_eq!(cursor(None).from(Mark::Integer(5), &unsigned), Some(Mark::Integer(0)));
-        assert_eq!(cursor(None).from(Mark::Integer(5), &signed), Some(Mark::Integer(-995)));
-        let lowest = Mark::Integer(i64::MIN.into());
-        assert_eq!(cursor(None).from(lowest, &signed), Some(lowest));
-        assert_eq!(cursor(Some(Lookback::Number(1))).from(Mark::Date(5), &ValueType::Date), None);
+    fn a_bound_stays_within_the_types_that_it_is_compared_with() {
+        let of = |number: i64| Mark::Integer(number.into());
+        assert_eq!(cursor(None).bound(of(5_000)), Some(of(4_000)));
+        assert_eq!(cursor(None).bound(of(5)), Some(of(0)), "an unsigned column has nothing below");
+        assert_eq!(cursor(None).bound(of(-5)), Some(of(-1_005)));
+        assert_eq!(cursor(None).bound(of(i64::MIN)), Some(of(i64::MIN)));
+        assert_eq!(cursor(Some(Lookback::Number(1))).bound(Mark::Date(5)), None);
     }
 }

@@ -1,7 +1,11 @@
 //! Where the rows of a run come from, and which of their differences it is about.
 
 use super::{
-    Env, Failure, Held, RunOptions, adopt::Adopted, agreement::still_the_same, base::BaseBuilder, compare::Scope,
+    Env, Failure, Held, RunOptions,
+    adopt::Adopted,
+    agreement::still_the_same,
+    base::BaseBuilder,
+    compare::Scope,
     drift::drift,
     increment::{Because, Course, Past, opened},
     model,
@@ -109,7 +113,14 @@ impl Origin {
                 let key = held.sync.key.clone();
                 let shape = Shape::of(model::describe(held.env, held.sync).await?.as_ref(), key)?;
                 let earlier = Earlier::adopted(adopted.unreadable.clone());
-                Ok(Opened { rows: adopted.rows(held, &shape), shape, as_of, fresh: false, earlier, course: None })
+                Ok(Opened {
+                    rows: adopted.rows(held, &shape),
+                    shape,
+                    as_of,
+                    fresh: false,
+                    earlier,
+                    course: None,
+                })
             }
         }
     }

@@ -199,7 +199,8 @@ async fn planned(
     let absent = !ddl.is_empty();
     let redact = &sync.redact;
     let hold = verdict.hold;
-    let sampler = Sampler { env, store: &store, names, spec: &spec, redact, absent, hold, samples: options.samples };
+    let sampler =
+        Sampler { env, store: &store, names, spec: &spec, redact, absent, hold, samples: options.samples };
     let samples = sampler.samples(&export, &compared).await?;
     compared.changes.hold(verdict.hold);
     Ok(PlanReport {

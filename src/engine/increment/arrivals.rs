@@ -78,9 +78,8 @@ pub(super) async fn gather(
     while let Some(batch) = ahead.next().await? {
         let Screened { rows, refused, .. } = screen.pass(&batch)?;
         fingerprinter.hash(&rows, &mut prints).map_err(StoreError::memory)?;
-        let has_key = |row: usize| {
-            u32::try_from(row).is_ok_and(|row| prints.null_keys.binary_search(&row).is_err())
-        };
+        let has_key =
+            |row: usize| u32::try_from(row).is_ok_and(|row| prints.null_keys.binary_search(&row).is_err());
         keys.extend(prints.keys.iter().enumerate().filter(|(row, _)| has_key(*row)).map(|(_, hash)| *hash));
         if keys.len() > keys_max {
             return Ok(Gathered::TooMany { keys_max });
@@ -98,10 +97,5 @@ pub(super) async fn gather(
     writer.finish().map_err(|e| scratch(&e))?;
     drop(writer);
     let rows = FileReader::try_new(BufReader::new(file), None).map_err(|e| scratch(&e))?;
-    Ok(Gathered::All(Arrivals {
-        rows,
-        keys: KeySet::new(keys),
-        refused: refused_all,
-        mended: screen.mended,
-    }))
+    Ok(Gathered::All(Arrivals { rows, keys: KeySet::new(keys), refused: refused_all, mended: screen.mended }))
 }

@@ -126,8 +126,8 @@ pub(super) async fn choose(
     };
     // Of another type or with another lookback it is complained about when all rows are asked for.
     let column = last.spec.shape.columns().iter().find(|column| column.name == cursor.column);
-    let from = column.filter(|column| cursor.misfit(&column.value).is_none());
-    let Some(from) = from.and_then(|column| cursor.from(mark, &column.value)) else {
+    let fits = column.is_some_and(|column| cursor.misfit(&column.value).is_none());
+    let Some(from) = cursor.bound(mark).filter(|_| fits) else {
         return all(WhyFull::Changed, format!("the column {:?} cannot be asked so", cursor.column));
     };
     if !is_there(&env.store, last).await? {

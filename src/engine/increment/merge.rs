@@ -1,11 +1,7 @@
 //! The rows of the last export whose key did not come again, in their order, and then those that came.
 
 use super::{
-    super::{
-        Env, Failure,
-        refusals::Refusals,
-        screen::Earlier,
-    },
+    super::{Env, Failure, refusals::Refusals, screen::Earlier},
     Since,
     arrivals::Arrivals,
 };
@@ -96,7 +92,8 @@ struct Merge {
 impl Merge {
     async fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
         while let Some(picked) = self.before.next().await {
-            let rows = picked.and_then(|picked| self.stay(&picked)).map_err(|error| self.unreadable(&error))?;
+            let rows =
+                picked.and_then(|picked| self.stay(&picked)).map_err(|error| self.unreadable(&error))?;
             if rows.num_rows() > 0 {
                 return Ok(Some(rows));
             }
