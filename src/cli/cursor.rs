@@ -12,8 +12,8 @@ pub(super) fn show(sync: &str, cursor: &CursorReport, planned: bool) {
             let (arrived, last) = (count(cursor.arrived.unwrap_or_default()), cursor.last_full.map(count));
             let last = last.unwrap_or_default();
             anstream::println!(
-                "{sync}: {run} an incremental run: {arrived} rows came that have {column} from {since} on; what was deleted since \
-                 run {last}, the last full one, is found by the next full one"
+                "{sync}: {run} an incremental run: {arrived} rows came that have {column} from {since} on; rows that have left the \
+                 query since run {last}, the last full one, are found by the next full one"
             );
         }
         (None, Some(because)) => anstream::println!("{sync}: {run} a full run: {because}"),

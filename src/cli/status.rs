@@ -106,7 +106,7 @@ fn text(reports: &[StatusReport], now: DateTime<Utc>) {
             mended::show(sync, &published.mended, false);
             if let Some(cursor) = published.cursor.as_ref().filter(|cursor| cursor.increments > 0) {
                 anstream::println!(
-                    "{sync}: {} incremental runs since run {}, the last full one: what was deleted since is still there",
+                    "{sync}: {} incremental runs since run {}, the last full one: rows that have left the query since are still there",
                     count(cursor.increments.into()),
                     cursor.last_full
                 );

@@ -5,6 +5,7 @@ use super::{
     Since,
 };
 use crate::{
+    apply::shown::HIDDEN,
     cursor::Cursor,
     source::SourceError,
     store::{Abandoned, Kind, Sealed, StoreError, SyncStore, WhyFull},
@@ -61,9 +62,12 @@ impl Because {
         Self::new(WhyFull::TooMany, format!("more than {keys_max} rows have changed since"))
     }
 
-    pub(super) fn refused(error: &SourceError) -> Self {
-        // The lines after the first show the query, and the value in it.
-        let first = error.message.lines().next().unwrap_or_default();
+    pub(super) fn refused(error: &SourceError, sync: &SyncSpec, cursor: &Cursor) -> Self {
+        // The lines after the first show the query, and the value in it; the first one may quote it.
+        let first = match sync.redact.hides(&cursor.column) {
+            true => HIDDEN,
+            false => error.message.lines().next().unwrap_or_default(),
+        };
         let words = format!("the source did not take the query with the cursor's condition: {first}");
         Self::new(WhyFull::Refused, words)
     }

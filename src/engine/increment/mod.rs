@@ -88,7 +88,9 @@ async fn part(
     let model = sync.model.since(env.source.dialect(), &cursor.column, &since.from);
     let rows = match env.source.open(&model).await {
         Ok(rows) => rows,
-        Err(error) if error.kind == SourceErrorKind::Query => return Ok(Err(Because::refused(&error))),
+        Err(error) if error.kind == SourceErrorKind::Query => {
+            return Ok(Err(Because::refused(&error, sync, cursor)));
+        }
         Err(error) => return Err(error.into()),
     };
     let shape = Shape::of(&rows.schema, sync.key.clone())?;
@@ -125,7 +127,9 @@ pub(super) async fn completed(
         }
         Ok(Gathered::TooMany { keys_max }) => Because::too_many(keys_max),
         // Some sources understand a query only when they run it.
-        Err(Failure::Source(error)) if error.kind == SourceErrorKind::Query => Because::refused(&error),
+        Err(Failure::Source(error)) if error.kind == SourceErrorKind::Query => {
+            Because::refused(&error, sync, cursor)
+        }
         Err(failure) => return Err(failure),
     };
     all(env, sync, cursor, because).await
