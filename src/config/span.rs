@@ -11,7 +11,7 @@ use std::{borrow::Cow, time::Duration};
 /// A span of time: a whole number and its unit.
 pub(super) struct Span(pub(super) Duration);
 
-schema!(Span, { "type": "string", "pattern": "^[0-9]+ ?(s|m|h|d)$" });
+schema!(Span, { "type": "string", "pattern": "^[0-9]+ ?(s|min|h|d)$" });
 
 impl Span {
     fn parse(text: &str) -> Option<Duration> {
@@ -19,7 +19,7 @@ impl Span {
         let (number, unit) = text.split_at(digits);
         let seconds = match unit.strip_prefix(' ').unwrap_or(unit) {
             "s" => 1,
-            "m" => 60,
+            "min" => 60,
             "h" => 3_600,
             "d" => 86_400,
             _ => return None,
@@ -30,8 +30,7 @@ impl Span {
 
 impl Read for Span {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        const HELP: &str =
-            "write a whole number and one of `s`, `m`, `h`, `d` for seconds, minutes, hours, days: `2h`";
+        const HELP: &str = "write a whole number and one of `s`, `min`, `h`, `d`: `2h`";
         let text = Text::read(node, reader)?;
         let span = Self::parse(text.text.trim());
         if span.is_none() {
@@ -54,7 +53,8 @@ mod tests {
     fn spans_have_a_unit() {
         for (text, seconds) in [
             ("90s", Some(90)),
-            ("5 m", Some(300)),
+            ("5 min", Some(300)),
+            ("5m", None),
             ("2h", Some(7_200)),
             ("1d", Some(86_400)),
             ("0s", Some(0)),

@@ -321,7 +321,7 @@ impl Held<'_> {
             rejects: outcome.samples,
             batches: outcome.paths,
             seconds: self.seconds(),
-            cursor: sealed.cursor_of_query().map(|state| CursorReport::of(state, &self.sync.redact)),
+            cursor: sealed.cursor_of_query().map(|state| CursorReport::of(state, self.sync)),
             rolled_forward: None,
         })
     }

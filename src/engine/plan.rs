@@ -225,7 +225,7 @@ async fn planned(
         },
         findings: verdict.findings,
         mended,
-        cursor: course.map(|course| CursorReport::of(&course.state(0), &sync.redact)),
+        cursor: course.map(|course| CursorReport::of(&course.state(0), sync)),
         samples,
     })
 }

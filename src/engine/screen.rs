@@ -56,7 +56,6 @@ pub(super) fn mender(sync: &SyncSpec, shape: &Shape, limits: &[Limits]) -> Resul
         Redact::All => Vec::new(),
     };
     let named = redacted.into_iter().chain(sync.refused.keys().map(|column| ("refused", column)));
-    let named = named.chain(sync.cursor.iter().map(|cursor| ("cursor", &cursor.column)));
     let unknown = named.filter(|(_, column)| !columns.contains(&column.as_str())).map(|(setting, column)| {
         let hint = match closest(column, &columns) {
             Some(word) => format!("did you mean {word:?}?"),
@@ -65,11 +64,6 @@ pub(super) fn mender(sync: &SyncSpec, shape: &Shape, limits: &[Limits]) -> Resul
         format!("{setting}: the query does not return the column {column:?}; {hint}")
     });
     let mut problems: Vec<String> = unknown.collect();
-    let of_cursor = sync.cursor.as_ref().and_then(|cursor| {
-        let column = shape.columns().iter().find(|column| column.name == cursor.column)?;
-        cursor.misfit(&column.value)
-    });
-    problems.extend(of_cursor.map(|misfit| format!("cursor: {misfit}")));
     match Mender::new(&sync.refused, shape, limits) {
         Ok(mender) if problems.is_empty() => Ok(mender),
         Ok(_) => Err(Failure::Policies { problems }),

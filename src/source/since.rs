@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn the_model_keeps_its_lines_and_may_end_in_a_comment() {
-        let model = Model { sql: "select a\nfrom t -- all".into(), file: Some("m.sql".into()) };
+        let model =
+            Model { sql: "select a\nfrom t -- all".into(), file: Some("m.sql".into()), ..Model::default() };
         let since = model.since(Dialect::Postgres, "a", &Mark::Integer(7));
         assert_eq!(since.sql, "SELECT * FROM (select a\nfrom t -- all\n) AS hydrant_model WHERE \"a\" >= 7");
         assert_eq!(since.file, model.file);

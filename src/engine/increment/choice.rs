@@ -3,10 +3,12 @@
 use super::{
     super::{Env, Failure, agreement::differs, drift::drift},
     Since,
+    report::hides,
 };
 use crate::{
     apply::shown::HIDDEN,
     cursor::Cursor,
+    mapping::Mapping,
     source::SourceError,
     store::{Abandoned, Kind, Sealed, StoreError, SyncStore, WhyFull},
     sync::SyncSpec,
@@ -64,7 +66,7 @@ impl Because {
 
     pub(super) fn refused(error: &SourceError, sync: &SyncSpec, cursor: &Cursor) -> Self {
         // The lines after the first show the query, and the value in it; the first one may quote it.
-        let first = match sync.redact.hides(&cursor.column) {
+        let first = match hides(sync, &cursor.column) {
             true => HIDDEN,
             false => error.message.lines().next().unwrap_or_default(),
         };
@@ -128,11 +130,9 @@ pub(super) async fn choose(
     let Some(mark) = state.mark else {
         return all(WhyFull::NoMark, format!("no row had a value in {:?} in run {run}", cursor.column));
     };
-    // Of another type or with another lookback it is complained about when all rows are asked for.
-    let column = last.spec.shape.columns().iter().find(|column| column.name == cursor.column);
-    let fits = column.is_some_and(|column| cursor.misfit(&column.value).is_none());
-    let Some(from) = cursor.bound(mark).filter(|_| fits) else {
-        return all(WhyFull::Changed, format!("the column {:?} cannot be asked so", cursor.column));
+    // It is complained about when all rows are asked for.
+    let Some(from) = cursor.bound(mark) else {
+        return all(WhyFull::Changed, "its lookback is of another kind than the cursor".to_owned());
     };
     if !is_there(&env.store, last).await? {
         return all(WhyFull::Base, format!("the export of run {run} is not in the store any more"));
@@ -146,6 +146,7 @@ pub(super) fn basis(sync: &SyncSpec, cursor: &Cursor) -> String {
     let parts = serde_json::json!([
         sync.source,
         sync.model.sql,
+        sync.columns.as_ref().map(Mapping::digest),
         cursor.column,
         sync.refused,
         sync.null_keys,

@@ -22,14 +22,14 @@ use futures::{StreamExt, stream, stream::BoxStream};
 use hydrant_contract::{Shape, ValueType};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Puts both together. What the exports have to say of their rows (those that were refused) comes with them, by the positions that they
+/// Puts both together; `cursor` is what the cursor is called in the table, if it is there. What the exports have to say of their rows (those that were refused) comes with them, by the positions that they
 /// have now: it is known of a batch when the batch comes.
 ///
 /// Values that were mended are counted among the rows that came: which of the others were, their export does not say.
 pub(super) async fn merge(
     env: &Env,
     since: &Since,
-    cursor: &str,
+    cursor: Option<&str>,
     shape: &Shape,
     arrivals: Arrivals,
 ) -> Result<(Rows, Earlier), Failure> {
@@ -39,7 +39,7 @@ pub(super) async fn merge(
     let last = &since.last;
     let names = env.store.names().run(last.run);
     let refusals = Refusals::default();
-    let position = shape.columns().iter().position(|column| column.name == cursor);
+    let position = shape.columns().iter().position(|column| Some(column.name.as_str()) == cursor);
     let merge = Merge {
         run: last.run,
         before: pick_all(env.store.clone(), names, &last.export, schema.clone()).boxed(),

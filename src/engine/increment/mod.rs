@@ -17,13 +17,14 @@ pub use report::{CursorReport, CursorStatus};
 
 use super::{
     Env, Failure,
+    model::open_watched,
     origin::{Opened, queried},
     screen::{Earlier, Screen},
 };
 use crate::{
     cursor::{Cursor, Mark},
     mend::Mender,
-    source::SourceErrorKind,
+    source::{Model, SourceErrorKind},
     store::{CursorState, Extent, Sealed},
     sync::SyncSpec,
 };
@@ -31,6 +32,7 @@ use arrivals::{Gathered, gather};
 use choice::{Choice, basis, choose};
 use hydrant_contract::Shape;
 use merge::merge;
+use report::in_table;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use watch::Watch;
@@ -73,8 +75,7 @@ pub(super) async fn opened(env: &Env, sync: &SyncSpec, past: Past<'_>) -> Result
 
 async fn all(env: &Env, sync: &SyncSpec, cursor: &Cursor, because: Because) -> Result<Opened, Failure> {
     tracing::info!(sync = sync.name, because = because.words(), "asking for all rows");
-    let opened = queried(env, sync).await?;
-    Ok(watched(opened, sync, cursor, Part::All(because)))
+    watched(env, sync, cursor, &sync.model, Part::All(because)).await
 }
 
 /// The rows since; or why all have to be asked for after all.
@@ -84,28 +85,31 @@ async fn part(
     cursor: &Cursor,
     since: Since,
 ) -> Result<Result<Opened, Because>, Failure> {
-    let as_of = env.clock.now();
+    let since = Arc::new(since);
     let model = sync.model.since(env.source.dialect(), &cursor.column, &since.from);
-    let rows = match env.source.open(&model).await {
-        Ok(rows) => rows,
-        Err(error) if error.kind == SourceErrorKind::Query => {
-            return Ok(Err(Because::refused(&error, sync, cursor)));
+    match watched(env, sync, cursor, &model, Part::Since(since.clone())).await {
+        Ok(Opened { shape, .. }) if shape != since.last.spec.shape => {
+            Ok(Err(Because::columns(&since.last.spec.shape, &shape)))
         }
-        Err(error) => return Err(error.into()),
-    };
-    let shape = Shape::of(&rows.schema, sync.key.clone())?;
-    if shape != since.last.spec.shape {
-        return Ok(Err(Because::columns(&since.last.spec.shape, &shape)));
+        Err(Failure::Source(error)) if error.kind == SourceErrorKind::Query => {
+            Ok(Err(Because::refused(&error, sync, cursor)))
+        }
+        opened => opened.map(Ok),
     }
-    let opened = Opened { rows, shape, as_of, fresh: true, earlier: Earlier::default(), course: None };
-    Ok(Ok(watched(opened, sync, cursor, Part::Since(Arc::new(since)))))
 }
 
-fn watched(opened: Opened, sync: &SyncSpec, cursor: &Cursor, part: Part) -> Opened {
-    let column = cursor.column.clone();
-    let (rows, watch) = Watch::on(opened.rows, &column, opened.as_of);
-    let course = Course { column, basis: basis(sync, cursor), watch, part };
-    Opened { rows, course: Some(course), ..opened }
+async fn watched(
+    env: &Env,
+    sync: &SyncSpec,
+    cursor: &Cursor,
+    model: &Model,
+    part: Part,
+) -> Result<Opened, Failure> {
+    let (as_of, watch) = (env.clock.now(), Watch::default());
+    let rows = open_watched(env, sync, model, |rows| watch.on(rows, &cursor.column, as_of)).await?;
+    let shape = Shape::of(&rows.schema, sync.key.clone())?;
+    let course = Course { column: cursor.column.clone(), basis: basis(sync, cursor), watch, part };
+    Ok(Opened { rows, shape, as_of, fresh: true, earlier: Earlier::default(), course: Some(course) })
 }
 
 /// All rows of the export. Where only a part of them was asked for, that is taken now, and the others are the last export's.
@@ -122,7 +126,7 @@ pub(super) async fn completed(
     let screen = Screen::new(&opened.rows.schema, shape, mender.clone(), &sync.redact, Earlier::default())?;
     let because = match gather(env, sync, opened.rows, screen, lost).await {
         Ok(Gathered::All(arrivals)) => {
-            let (rows, earlier) = merge(env, &since, &cursor.column, shape, arrivals).await?;
+            let (rows, earlier) = merge(env, &since, in_table(sync, &cursor.column), shape, arrivals).await?;
             return Ok(Opened { rows, earlier, ..opened });
         }
         Ok(Gathered::TooMany { keys_max }) => Because::too_many(keys_max),

@@ -2,8 +2,10 @@
 
 use crate::{
     apply::shown::HIDDEN,
+    cursor::Mark,
+    mapping::Wanted,
     store::{CursorState, Extent, WhyFull},
-    sync::Redact,
+    sync::SyncSpec,
 };
 use serde::Serialize;
 
@@ -45,8 +47,8 @@ pub struct CursorStatus {
 
 impl CursorReport {
     /// What a run's state says; values of a column that is hidden are not shown.
-    pub(in crate::engine) fn of(state: &CursorState, redact: &Redact) -> Self {
-        let shown = |mark: &crate::cursor::Mark| match redact.hides(&state.column) {
+    pub(in crate::engine) fn of(state: &CursorState, sync: &SyncSpec) -> Self {
+        let shown = |mark: &Mark| match hides(sync, &state.column) {
             true => HIDDEN.to_owned(),
             false => mark.to_string(),
         };
@@ -67,6 +69,29 @@ impl CursorReport {
             increments: state.increments,
         }
     }
+}
+
+/// Whether the values of this column of the query are hidden, under the name that it has in the table.
+pub(super) fn hides(sync: &SyncSpec, column: &str) -> bool {
+    let in_table = in_table(sync, column).unwrap_or(column);
+    sync.redact.hides(column) || sync.redact.hides(in_table)
+}
+
+/// What a column of the query is called in the table, if it is there with its own values.
+pub(super) fn in_table<'a>(sync: &'a SyncSpec, column: &'a str) -> Option<&'a str> {
+    let Some(mapping) = &sync.columns else { return Some(column) };
+    let mut named = mapping.columns.iter().filter_map(|wanted| match wanted {
+        Wanted::Column { name, from, transforms } if from == column => {
+            Some(transforms.is_none().then_some(name.as_str()))
+        }
+        Wanted::Column { .. } | Wanted::Constant { .. } | Wanted::Others { .. } => None,
+    });
+    let Some(first) = named.next() else {
+        let others =
+            |wanted: &Wanted| matches!(wanted, Wanted::Others { except } if !except.contains(column));
+        return mapping.columns.iter().any(others).then_some(column);
+    };
+    first.or_else(|| named.flatten().next())
 }
 
 impl From<&CursorState> for CursorStatus {

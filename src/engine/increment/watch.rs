@@ -29,12 +29,11 @@ pub(super) struct Seen {
 }
 
 impl Watch {
-    /// The same rows, watched as they come from the source: before anything is made of their values. A column that is not there, or
-    /// cannot be a cursor, is not watched; that it cannot be is said where the sync's settings are compared with its columns.
-    pub(super) fn on(rows: Rows, column: &str, now: DateTime<Utc>) -> (Rows, Self) {
-        let watch = Self::default();
-        let Some(eye) = Eye::of(&rows.schema, column, now) else { return (rows, watch) };
-        let noted = watch.clone();
+    /// The same rows, watched as they come from the source: before anything is made of their columns and values.
+    /// A column that is not there, or cannot be a cursor, is not watched; that is an error of its own elsewhere.
+    pub(super) fn on(&self, rows: Rows, column: &str, now: DateTime<Utc>) -> Rows {
+        let Some(eye) = Eye::of(&rows.schema, column, now) else { return rows };
+        let noted = self.clone();
         let batches = rows.batches.and_then(move |batch| {
             let seen = eye.look(&batch).map(|seen| noted.add(seen));
             let seen = seen.map_err(|error| SourceError {
@@ -44,7 +43,7 @@ impl Watch {
             });
             std::future::ready(seen.map(|()| batch))
         });
-        (Rows { schema: rows.schema, batches: batches.boxed() }, watch)
+        Rows { schema: rows.schema, batches: batches.boxed() }
     }
 
     pub(super) fn seen(&self) -> Seen {

@@ -236,6 +236,39 @@ fn a_column_that_cannot_be_the_cursor_is_refused_with_the_mend() {
     }
 }
 
+/// The cursor is one of the query's columns, whatever becomes of it in the table.
+#[test]
+fn the_cursor_need_not_be_in_the_table_or_can_have_another_name_there() {
+    for columns in [
+        "[id, name]",
+        "{ id: id, name: name, changed: version }",
+        "{ \"*\": { except: version } }",
+        "{ id: id, name: { from: name, lower: true }, changed: { from: version, hash: { salt: 0123456789abcdef } } }",
+    ] {
+        let project = Project::sqlite();
+        let sync = |columns: &str| {
+            project.sync(&format!("key: [id]\n{EXACT}\ncolumns: {columns}\nnull_keys: reject"))
+        };
+        sync(columns);
+        items(&project, &["1,one,1", ",ghost,2", "2,two,2"]);
+        let report = project.report();
+        is_full(&report, "first");
+        assert_eq!(report["cursor"]["mark"], "2", "{report}");
+        items(&project, &["1,uno,3", ",ghost,2", "2,two,2", "3,three,1"]);
+        let report = project.report();
+        is_since(&report, "2", 3);
+        assert_eq!(report["rejected"], 1, "{report}");
+        assert_eq!(project.query("SELECT name FROM items ORDER BY id"), ["uno", "two"], "{columns}");
+        sync("{ id: id, name: { from: name, trim: true }, version: version }");
+        project.query("DROP TABLE items");
+        let ran = project.run(&["run", "items", "--resend", "--output", "json"]);
+        assert_eq!(ran.code, 4, "the ghost: {}", ran.all());
+        is_since(&project.report(), "3", 1);
+        sync("{ id: id, name: name, version: version }");
+        is_full(&project.report(), "changed");
+    }
+}
+
 /// Contract: C1
 #[test]
 fn each_mode_gets_its_rows() {

@@ -13,7 +13,7 @@ use hydrant::{
     guard::{GuardRules, Then},
     source::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind},
     store::{LeaseTimes, SyncStore, WhyFull},
-    sync::{DuplicateKeys, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
+    sync::{DuplicateKeys, ExposureSpec, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
 use hydrant_contract::{Deletes, Documents, Mode, TableName};
 use hydrant_target_memory::MemoryTarget;
@@ -114,7 +114,8 @@ impl World {
         let sync = SyncSpec {
             name: "items".into(),
             source: "ledger".into(),
-            model: Model { sql: "the ledger".into(), file: None },
+            model: Model { sql: "the ledger".into(), ..Model::default() },
+            columns: None,
             cursor: Some(cursor),
             key: vec!["id".into()],
             target: "memory".into(),
@@ -130,6 +131,7 @@ impl World {
             retain: Retention { runs: 2, days: 0 },
             redact: Redact::default(),
             refused: BTreeMap::new(),
+            exposure: ExposureSpec::default(),
         };
         let env = Env {
             store: SyncStore::new(Arc::new(InMemory::new()), &Path::default(), "items"),
