@@ -7,7 +7,7 @@ pub use crate::guard::GuardRules;
 pub use exposure::ExposureSpec;
 pub use order::in_order;
 
-use crate::{mapping::Mapping, source::Model};
+use crate::{cursor::Cursor, mapping::Mapping, source::Model};
 use hydrant_contract::{Deletes, Documents, Mode, TableName};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +23,8 @@ pub struct SyncSpec {
     /// What is made of the columns that the query returns; without it they are taken as they are. All that follows names
     /// columns as the table has them.
     pub columns: Option<Mapping>,
+    /// The column by which rows say when they changed; without it every run asks for all rows.
+    pub cursor: Option<Cursor>,
     /// The columns that identify a row.
     pub key: Vec<String>,
     /// The target that the table is kept in.

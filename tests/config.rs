@@ -6,6 +6,7 @@
 
 use hydrant::{
     config::{Config, CopyMode, FileFormat, FileTable, Location, SourceSpec, TargetSpec, load},
+    cursor::{Cursor, Lookback},
     guard::{GuardRules, RowsRule, ShareRule, ShrinkRule, Then},
     mapping::{Transforms, Wanted},
     secret::Secret,
@@ -191,6 +192,14 @@ fn what_was_typed_becomes_what_the_program_relies_on() {
         TableName { schema: Some("usage.banners".to_owned()), name: "2024".to_owned() }
     );
     assert_eq!(banners.deletes, Deletes::Soft { column: "gone_at".to_owned(), mark: SoftMark::Time });
+    let cursor =
+        |column: &str, lookback, full_every| Cursor { column: column.to_owned(), lookback, full_every };
+    let two_hours = Some(Lookback::Time(Duration::from_secs(7_200)));
+    assert_eq!(banners.cursor, Some(cursor("seen_at", two_hours, 12)));
+    let recommended = &config.syncs["recommendations"].cursor;
+    assert_eq!(*recommended, Some(cursor("version", Some(Lookback::Number(100)), 24)));
+    assert_eq!(config.syncs["accounts"].cursor, Some(cursor("updated_at", None, 24)));
+    assert_eq!(config.syncs["flags"].cursor, None);
     assert_eq!((banners.duplicate_keys, banners.null_keys), (DuplicateKeys::Last, NullKeys::Reject));
     assert_eq!(banners.rejects, RejectCeiling { rows: 0, percent: 0.0 });
 

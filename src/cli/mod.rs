@@ -5,6 +5,7 @@ mod adopt;
 mod after_dbt;
 mod check;
 mod completions;
+mod cursor;
 mod dbt;
 mod each;
 mod exit;

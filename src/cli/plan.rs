@@ -1,7 +1,7 @@
 //! `hydrant plan`
 
 use super::{
-    Exit, Global, Problem, Syncs,
+    Exit, Global, Problem, Syncs, cursor,
     each::{Told, each},
     findings, mended,
     output::{self, BOLD, DIM, GOOD, WARN, count},
@@ -9,7 +9,7 @@ use super::{
     unload,
 };
 use crate::{
-    engine::{self, ChangeKind, Env, PlanReport, Sample},
+    engine::{self, ChangeKind, Env, PlanOptions, PlanReport, Sample},
     sync::SyncSpec,
 };
 use clap::Args;
@@ -25,6 +25,9 @@ pub(super) struct Plan {
     /// How many changes of each kind are shown.
     #[arg(long, value_name = "N", default_value_t = 3)]
     samples: usize,
+    /// Ask the query for all rows, also where the sync has a `cursor`.
+    #[arg(long)]
+    full: bool,
 }
 
 impl Plan {
@@ -34,7 +37,8 @@ impl Plan {
         stop: CancellationToken,
         progress: Progress,
     ) -> Result<Exit, Problem> {
-        let work = async |env: &Env, sync: &SyncSpec| engine::plan(env, sync, self.samples).await;
+        let options = PlanOptions { samples: self.samples, full: self.full };
+        let work = async |env: &Env, sync: &SyncSpec| engine::plan(env, sync, options).await;
         let exit = match self.detailed_exitcode {
             true => |plan: &PlanReport| if plan.has_changes() { Exit::Changes } else { Exit::Done },
             false => |_: &PlanReport| Exit::Done,
@@ -74,6 +78,9 @@ pub(super) fn text(plan: &PlanReport, command: &str) {
         count(c.deletes),
         count(c.unchanged),
     );
+    if let Some(asked) = &plan.cursor {
+        cursor::show(&plan.sync, asked, true);
+    }
     findings::show_for(command, &plan.sync, c, &plan.findings, true);
     mended::show(&plan.sync, &plan.mended, true);
     if c.rejected > 0 {

@@ -3,7 +3,7 @@
 use super::{
     Exit, Global, Problem, Syncs,
     after_dbt::{AfterDbt, Sorted},
-    env, findings, mended,
+    cursor, env, findings, mended,
     output::{self, BOLD, DIM, GOOD, Output, WARN, count},
     progress::Progress,
     registry, unload,
@@ -28,6 +28,9 @@ pub(super) struct Run {
     /// Send every row again, whatever is believed to be in the target: after it was restored or replaced.
     #[arg(long)]
     resend: bool,
+    /// Ask the query for all rows, also where the sync has a `cursor`.
+    #[arg(long)]
+    full: bool,
     #[command(flatten)]
     after_dbt: AfterDbt,
 }
@@ -78,7 +81,7 @@ impl Run {
         let approved = self.approve.into_iter().fold(Approvals::default(), Approvals::and);
         // Who sends every row again has asked for as many updates.
         let approved = if self.resend { approved.any_changes() } else { approved };
-        let options = RunOptions { approved, resend: self.resend };
+        let options = RunOptions { approved, resend: self.resend, full: self.full };
         let mut outcomes: Vec<Outcome> = Vec::new();
         // Those that were not published, and what became of them.
         let mut unpublished: BTreeMap<&str, &str> = BTreeMap::new();
@@ -217,6 +220,9 @@ pub(super) fn notes(report: &RunReport, command: &str) {
         notes(earlier, &format!("run {sync}"));
     }
     unload::run(sync, report.unload.as_ref());
+    if let Some(asked) = &report.cursor {
+        cursor::show(sync, asked, false);
+    }
     findings::show_for(command, sync, &report.counts, &report.findings, false);
     mended::show(sync, &report.mended, false);
     if report.counts.rejected > 0 {

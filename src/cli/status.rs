@@ -104,6 +104,13 @@ fn text(reports: &[StatusReport], now: DateTime<Utc>) {
         if let Some(published) = &report.published {
             findings::show(sync, &published.counts, &published.findings, false);
             mended::show(sync, &published.mended, false);
+            if let Some(cursor) = published.cursor.as_ref().filter(|cursor| cursor.increments > 0) {
+                anstream::println!(
+                    "{sync}: {} incremental runs since run {}, the last full one: rows that have left the query since are still there",
+                    count(cursor.increments.into()),
+                    cursor.last_full
+                );
+            }
             if published.counts.rejected > 0 {
                 let rejected = count(published.counts.rejected);
                 anstream::println!(

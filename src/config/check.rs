@@ -1,6 +1,7 @@
 //! From what was typed to what the program relies on.
 
 mod columns;
+mod cursor;
 mod dbt;
 mod guard;
 mod order;

@@ -91,11 +91,13 @@ macro_rules! words {
 }
 
 mod columns;
+mod cursor;
 mod dbt;
 mod guard;
 mod source;
 mod warehouse;
 pub(super) use columns::*;
+pub(super) use cursor::*;
 pub(super) use dbt::*;
 pub(super) use guard::*;
 pub(super) use source::*;
@@ -210,6 +212,9 @@ block! {
         /// What is made of the columns that the query returns: a list selects some of them; a block gives each column of the
         /// table what it is made from. Without it all columns are taken as they are.
         [default] columns: Columns,
+        /// The column by which a row says when it changed, or a block: only rows that changed since the last run are asked
+        /// for. Deletes are found by full runs only.
+        [default] cursor: Either<Text, Cursor>,
         /// The column, or list of columns, that identifies a row.
         key: Either<Text, List<Text>>,
         /// The name of the target that the table is kept in.

@@ -1,16 +1,18 @@
 //! The six verbs, in their order.
 
 use super::{
-    Counts, Failure, Held, RunReport, Step,
+    Counts, CursorReport, Failure, Held, RunReport, Step,
     agreement::{Memory, refuse_reserved, same_place_and_key, wants_deletes},
     base::{BaseBuilder, Room},
     compare::{Compare, Compared},
     drift::drift,
     export::{Destination, Exported, export},
+    increment::{Course, completed},
     origin::{Opened, Origin},
     place,
     screen::{Screen, mender},
     table_spec,
+    unload::Asking,
 };
 use crate::{
     apply::Job,
@@ -46,10 +48,9 @@ impl Held<'_> {
         self.enter(Step::Inspect);
         let history = History::load(&self.env.store).await?;
         // A warehouse may compute for hours before its first row.
-        let opened = self.unless_stopped(origin.open(self, &history));
-        let Opened { rows, shape, as_of, fresh, earlier, way } = opened.await?;
-        refuse_reserved(&rows.schema, &self.sync.deletes)?;
-        let spec = table_spec(self.sync, shape);
+        let opened = self.unless_stopped(origin.open(self, &history)).await?;
+        refuse_reserved(&opened.rows.schema, &self.sync.deletes)?;
+        let spec = table_spec(self.sync, opened.shape.clone());
         let scheme = Scheme::of(&spec.shape);
         same_place_and_key(self.sync, &history, &spec, &scheme)?;
         let (absent, limits) = self.inspect_limits(&spec).await?;
@@ -66,13 +67,18 @@ impl Held<'_> {
         // later holder has published since, the target's checkpoint is older than this history.
         let history = History::load(&self.env.store).await?;
         let newer = history.published.as_ref().is_some_and(|(sealed, _)| sealed.run > self.epoch());
-        if newer || history.pending.is_some() {
+        let goes_on_from = opened.course.as_ref().and_then(Course::base);
+        let is_last = |run| history.published.as_ref().is_some_and(|(sealed, _)| sealed.run == run);
+        if newer || history.pending.is_some() || goes_on_from.is_some_and(|run| !is_last(run)) {
             return Err(LeaseError::Lost(self.epoch()).into());
         }
         same_place_and_key(self.sync, &history, &spec, &scheme)?;
         self.memory(&history, None, checkpoint.as_ref(), absent).agrees()?;
 
         self.enter(Step::Export);
+        let asking = Asking::Run(self.epoch());
+        let opened = completed(self.env, self.sync, opened, asking, &mender, &self.keeper.lost);
+        let Opened { rows, as_of, fresh, earlier, way, course, .. } = self.unless_stopped(opened).await?;
         let unreadable = earlier.unreadable.clone();
         let run = self.epoch();
         let names = self.env.store.names().run(run);
@@ -125,6 +131,12 @@ impl Held<'_> {
             resend: self.options.resend,
             refused: refused.len() as u64,
             mended,
+            cursor: match kind {
+                Kind::Query => course.map(|course| course.state(run)),
+                // The same rows once more.
+                Kind::Repair | Kind::Retry => last.and_then(|sealed| sealed.cursor.clone()),
+                Kind::Rollback { .. } | Kind::Adopt => None,
+            },
         };
         self.may_be_sealed = true;
         self.reached(Point::Sealing);
@@ -313,6 +325,7 @@ impl Held<'_> {
             rejects: outcome.samples,
             batches: outcome.paths,
             seconds: self.seconds(),
+            cursor: sealed.cursor_of_query().map(|state| CursorReport::of(state, self.sync)),
             rolled_forward: None,
             unload: None,
         })

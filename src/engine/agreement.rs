@@ -3,7 +3,7 @@
 use super::{Failure, place};
 use crate::{
     fingerprint::Scheme,
-    store::{History, Sealed},
+    store::{Abandoned, History, Sealed},
     sync::SyncSpec,
 };
 use arrow::datatypes::SchemaRef;
@@ -146,21 +146,29 @@ pub(super) fn same_key(sync: &SyncSpec, last: &Shape) -> Result<(), Failure> {
 pub(super) fn still_the_same<'a>(sync: &SyncSpec, history: &'a History) -> Result<&'a Sealed, Failure> {
     let (last, _) = history.published.as_ref().ok_or(Failure::NothingPublished)?;
     same_key(sync, &last.spec.shape)?;
-    let reason = if sync.mode != last.spec.mode {
-        "the sync's `mode` is another one now".to_owned()
+    match differs(sync, last, &history.abandoned) {
+        None => Ok(last),
+        Some(reason) => Err(Failure::RunFirst { run: last.run, reason }),
+    }
+}
+
+/// What keeps rows of a run's export from being sent without the others. The key is not looked at.
+pub(super) fn differs(sync: &SyncSpec, last: &Sealed, abandoned: &[(Sealed, Abandoned)]) -> Option<String> {
+    if sync.mode != last.spec.mode {
+        Some("the sync's `mode` is another one now".to_owned())
     } else if sync.deletes != last.spec.deletes {
-        "the sync's `deletes` are other ones now".to_owned()
+        Some("the sync's `deletes` are other ones now".to_owned())
     } else if last.columns_before.is_some() {
-        "its columns wait for an approval, and none of its rows is known to be in the table as it is"
-            .to_owned()
+        Some(
+            "its columns wait for an approval, and none of its rows is known to be in the table as it is"
+                .to_owned(),
+        )
     } else if !last.scheme.same_rows(&Scheme::of(&last.spec.shape)) {
-        format!("it was made by hydrant {}, which made other fingerprints", last.hydrant)
-    } else if let Some((lost, _)) = history.abandoned.iter().find(|(_, abandoned)| abandoned.lost) {
-        format!("run {} was abandoned after it, and its files are gone", lost.run)
+        Some(format!("it was made by hydrant {}, which made other fingerprints", last.hydrant))
     } else {
-        return Ok(last);
-    };
-    Err(Failure::RunFirst { run: last.run, reason })
+        let (lost, _) = abandoned.iter().find(|(_, abandoned)| abandoned.lost)?;
+        Some(format!("run {} was abandoned after it, and its files are gone", lost.run))
+    }
 }
 
 /// Whether rows that left the query are anything to this table.

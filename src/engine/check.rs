@@ -6,7 +6,7 @@ use super::{
     model, place,
     screen::mender,
     table_spec,
-    unload::next_way,
+    unload::{Asking, way},
 };
 use crate::{fingerprint::Scheme, source::About, store::History, sync::SyncSpec};
 use hydrant_contract::{Inspection, Shape};
@@ -46,6 +46,6 @@ async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckR
         None => format!("{product}: {at}"),
     };
     let dbt = sync.model.dbt.clone();
-    let unload = next_way(env, sync).await?.report();
+    let unload = way(env, sync, Asking::Plan).await?.report();
     Ok(CheckReport { sync: sync.name.clone(), dbt, source, notes, target, table, columns, ddl, unload })
 }

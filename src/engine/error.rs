@@ -467,7 +467,9 @@ impl Failure {
             Self::Unfinished { .. } => "finish it first: `hydrant run SYNC`",
             Self::RunFirst { .. } => "run it first, which sends every row: `hydrant run SYNC`",
             Self::KeepsOthers => "leave out `--delete-extra`",
-            Self::Policies { .. } => "mend `columns`, `refused` or `redact` of the sync; nothing was written",
+            Self::Policies { .. } => {
+                "mend `columns`, `cursor`, `refused` or `redact` of the sync; nothing was written"
+            }
             Self::NothingPublished => "run it first: `hydrant run SYNC`",
             Self::Stopped => "the next run goes on from here",
         }

@@ -2,6 +2,7 @@
 
 use super::{
     Env, Failure, Observer,
+    ahead::Ahead,
     screen::{Screen, Screened},
 };
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
     fingerprint::{Fingerprinter, Fingerprints, UNKNOWN_ROW},
     mend::Mended,
     point::Point,
-    source::{Rows, SourceError, SourceErrorKind},
+    source::Rows,
     spill::{Fingerprinted, Spill, sliced_bytes},
     store::{Codec, Export, Part, RejectRecord, RunNames, StoreError, SyncStore, encode},
     sync::{NullKeys, SyncSpec},
@@ -19,7 +20,7 @@ use arrow::{
     compute::take_record_batch,
     datatypes::SchemaRef,
 };
-use futures::{StreamExt, TryStreamExt, stream::FuturesOrdered};
+use futures::{TryStreamExt, stream::FuturesOrdered};
 use hydrant_contract::Shape;
 use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
@@ -31,7 +32,7 @@ const PART_BYTES: usize = 32 << 20;
 /// Parts that are encoded or uploaded at the same time.
 const PARTS_AT_ONCE: usize = 2;
 /// Rows that are refused in an export; with more the run fails, whatever its ceiling: they are held in memory.
-const REFUSED_MAX: usize = 100_000;
+pub(super) const REFUSED_MAX: usize = 100_000;
 /// Examples that an error names.
 pub(super) const NAMED: usize = 10;
 
@@ -73,36 +74,13 @@ pub(super) async fn export(
     };
     let (observer, name) = (env.observer.clone(), sync.name.clone());
     let mut parts = Parts::new(to, screen.schema(), Told { observer, sync: name });
-    // The source works ahead in a task of its own, so that reading, hashing and writing overlap.
-    let (send, mut receive) = tokio::sync::mpsc::channel(2);
-    let reader = tokio::spawn(async move {
-        let mut batches = rows.batches;
-        while let Some(batch) = batches.next().await {
-            let failed = batch.is_err();
-            if send.send(batch).await.is_err() || failed {
-                return;
-            }
-        }
-    });
-    let _cancel = AbortOnDrop(reader.abort_handle());
-    while let Some(batch) = tokio::select! {
-        biased;
-        () = env.stop.cancelled() => return Err(Failure::Stopped),
-        () = lost.cancelled() => return Err(Failure::Lease(crate::store::LeaseError::Lost(0))),
-        batch = receive.recv() => batch,
-    } {
-        let screened = screen.pass(&batch?)?;
+    let mut ahead = Ahead::new(rows, env, lost);
+    while let Some(batch) = ahead.next().await? {
+        let screened = screen.pass(&batch)?;
         prints.add(&screened)?;
         parts.add(screened.rows).await?;
         env.observer.exported(&sync.name, prints.seen);
     }
-    // The stream has ended, but it is complete only if the reader came to its end too: a reader that panicked must not
-    // look like a query that returned fewer rows.
-    reader.await.map_err(|error| SourceError {
-        kind: SourceErrorKind::Broken,
-        message: format!("reading the source stopped in the middle: {error}"),
-        position: None,
-    })?;
     prints.judge()?;
     let export = parts.finish().await?;
     Ok(Exported {
@@ -111,14 +89,6 @@ pub(super) async fn export(
         refused: prints.refused,
         mended: screen.mended,
     })
-}
-
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// Fingerprints the rows that pass.

@@ -10,6 +10,7 @@ mod abandon;
 mod adopt;
 mod advance;
 mod agreement;
+mod ahead;
 mod base;
 mod check;
 mod compare;
@@ -18,11 +19,13 @@ mod error;
 mod export;
 mod gc;
 mod held;
+mod increment;
 mod keeper;
 mod model;
 mod observer;
 mod origin;
 mod plan;
+mod refusals;
 mod rejects;
 mod report;
 mod retry;
@@ -40,8 +43,9 @@ pub use adopt::{AdoptReport, adopt};
 pub use check::check;
 pub use error::{Failure, FailureKind, RunError, Step};
 pub use gc::{CollectedRun, GcReport, Reason, gc};
+pub use increment::{CursorReport, CursorStatus};
 pub use observer::{Observer, Unobserved};
-pub use plan::{plan, plan_rollback};
+pub use plan::{PlanOptions, plan, plan_rollback};
 pub use rejects::rejects;
 pub use report::{
     BackTo, ChangeKind, CheckReport, ColumnChange, Counts, FailedAttempt, PlanReport, PublishedStatus,
@@ -111,6 +115,8 @@ pub struct RunOptions {
     pub approved: Approvals,
     /// Every row is sent again, whatever the index says of it.
     pub resend: bool,
+    /// All rows are asked for, also where the sync has a cursor.
+    pub full: bool,
 }
 
 /// The table that a sync wants for a model with this shape.

@@ -1,15 +1,16 @@
 //! Where the rows of a run come from, and which of their differences it is about.
 
 use super::{
-    Env, Failure, Held,
+    Env, Failure, Held, RunOptions,
     adopt::Adopted,
     agreement::still_the_same,
     base::BaseBuilder,
     compare::Scope,
     drift::drift,
+    increment::{Because, Course, Past, opened},
     model,
     screen::Earlier,
-    unload::{Way, way},
+    unload::{Asking, Way, way},
 };
 use crate::{
     apply::pick_all,
@@ -62,6 +63,8 @@ pub(super) struct Opened {
     pub(super) earlier: Earlier,
     /// How they come, if they are the query's.
     pub(super) way: Option<Way>,
+    /// What the query was asked for, where the sync has a cursor.
+    pub(super) course: Option<Course>,
 }
 
 impl Origin {
@@ -94,9 +97,19 @@ impl Origin {
     pub(super) async fn open(&self, held: &Held<'_>, history: &History) -> Result<Opened, Failure> {
         match self {
             Self::Query => {
-                let as_of = held.env.clock.now();
-                let way = way(held.env, held.sync, held.epoch()).await?;
-                queried(held.env, held.sync, as_of, way).await
+                let asked = match held.options {
+                    RunOptions { resend: true, .. } => Some(Because::resent()),
+                    RunOptions { full: true, .. } => Some(Because::asked()),
+                    RunOptions { .. } => None,
+                };
+                let last = history.published.as_ref().map(|(sealed, _)| sealed);
+                opened(
+                    held.env,
+                    held.sync,
+                    Past { last, abandoned: &history.abandoned, asked },
+                    Asking::Run(held.epoch()),
+                )
+                .await
             }
             Self::Last { .. } => {
                 let last = still_the_same(held.sync, history)?;
@@ -116,6 +129,7 @@ impl Origin {
                     fresh: false,
                     earlier,
                     way: None,
+                    course: None,
                 })
             }
         }
@@ -142,16 +156,13 @@ impl Origin {
     }
 }
 
-/// The query's present rows, the way that they come.
-pub(super) async fn queried(
-    env: &Env,
-    sync: &SyncSpec,
-    as_of: DateTime<Utc>,
-    mut way: Way,
-) -> Result<Opened, Failure> {
+/// The query's present rows.
+pub(super) async fn queried(env: &Env, sync: &SyncSpec, asking: Asking) -> Result<Opened, Failure> {
+    let as_of = env.clock.now();
+    let mut way = way(env, sync, asking).await?;
     let rows = model::open(env, sync, way.take_rows()).await?;
     let shape = Shape::of(&rows.schema, sync.key.clone())?;
-    Ok(Opened { rows, shape, as_of, fresh: true, earlier: Earlier::default(), way: Some(way) })
+    Ok(Opened { rows, shape, as_of, fresh: true, earlier: Earlier::default(), way: Some(way), course: None })
 }
 
 /// A failure if the query returns other columns than those of the last export. A source that does not answer is not asked
@@ -183,5 +194,5 @@ pub(super) async fn stored(env: &Env, sealed: &Sealed) -> Result<Opened, Failure
     });
     let earlier = Earlier::of(&env.store, sealed).await?;
     let rows = Rows { schema, batches: batches.boxed() };
-    Ok(Opened { rows, shape, as_of: sealed.as_of, fresh: sealed.fresh, earlier, way: None })
+    Ok(Opened { rows, shape, as_of: sealed.as_of, fresh: sealed.fresh, earlier, way: None, course: None })
 }

@@ -2,18 +2,19 @@
 //! removed afterwards.
 
 use super::{
-    BackTo, ChangeKind, ColumnChange, Counts, Env, Failure, PlanReport, RunError, Sample, Step,
+    BackTo, ChangeKind, ColumnChange, Counts, CursorReport, Env, Failure, PlanReport, RunError, Sample, Step,
     advance::figures,
     agreement::{not_published, refuse_reserved, same_place_and_key, wants_deletes},
     base::{BaseBuilder, Room},
     compare::{Compare, Compared},
     export::{Destination, Exported, export},
-    origin::{Opened, Origin, queried, stored},
+    increment::{self, Because, Past, completed},
+    origin::{Opened, Origin, stored},
     place,
     rollback::before,
     screen::{Screen, mender},
     table_spec,
-    unload::next_way,
+    unload::Asking,
 };
 use crate::{
     apply::{
@@ -35,10 +36,19 @@ use roaring::RoaringTreemap;
 use std::{collections::HashMap, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
-/// Finds out what a run would do, with up to `samples` changes of each kind.
-pub async fn plan(env: &Env, sync: &SyncSpec, samples: usize) -> Result<PlanReport, RunError> {
+/// How a run is planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// So many changes of each kind are shown.
+    pub samples: usize,
+    /// All rows are asked for, also where the sync has a cursor.
+    pub full: bool,
+}
+
+/// Finds out what a run would do.
+pub async fn plan(env: &Env, sync: &SyncSpec, options: PlanOptions) -> Result<PlanReport, RunError> {
     let nothing = Approvals::default();
-    reported(env, sync, async |step| planned(env, sync, Origin::Query, &nothing, samples, step).await).await
+    reported(env, sync, async |step| planned(env, sync, Origin::Query, &nothing, options, step).await).await
 }
 
 /// Finds out what a rollback of this run would do if so much were approved, with up to `samples` changes of each kind. The
@@ -52,7 +62,7 @@ pub async fn plan_rollback(
 ) -> Result<PlanReport, RunError> {
     reported(env, sync, async |step| {
         let origin = Origin::Earlier(Box::new(before(&env.store, sync, run).await?));
-        planned(env, sync, origin, approved, samples, step).await
+        planned(env, sync, origin, approved, PlanOptions { samples, full: false }, step).await
     })
     .await
 }
@@ -97,7 +107,7 @@ async fn planned(
     sync: &SyncSpec,
     origin: Origin,
     approved: &Approvals,
-    samples: usize,
+    options: PlanOptions,
     step: &mut Step,
 ) -> Result<PlanReport, Failure> {
     let mut enter = |now| {
@@ -108,19 +118,18 @@ async fn planned(
     let history = History::load(&env.store).await?;
 
     enter(Step::Inspect);
-    let Opened { rows, shape, earlier, way, .. } = match &origin {
+    // The run that is finished first is the last one then.
+    let last = history.pending.as_ref().or(history.published.as_ref().map(|(sealed, _)| sealed));
+    let opened = match &origin {
         Origin::Earlier(earlier) => stored(env, &earlier.0).await?,
         Origin::Query | Origin::Last { .. } | Origin::Table(_) => {
-            env.unless_stopped(async {
-                let as_of = env.clock.now();
-                let way = next_way(env, sync).await?.streamed();
-                queried(env, sync, as_of, way).await
-            })
-            .await?
+            let asked = options.full.then(Because::asked);
+            let past = Past { last, abandoned: &history.abandoned, asked };
+            env.unless_stopped(increment::opened(env, sync, past, Asking::Plan)).await?
         }
     };
-    refuse_reserved(&rows.schema, &sync.deletes)?;
-    let spec = table_spec(sync, shape);
+    refuse_reserved(&opened.rows.schema, &sync.deletes)?;
+    let spec = table_spec(sync, opened.shape.clone());
     let scheme = Scheme::of(&spec.shape);
     same_place_and_key(sync, &history, &spec, &scheme)?;
     let table = place(&sync.target, &spec);
@@ -138,6 +147,9 @@ async fn planned(
     };
 
     enter(Step::Export);
+    let lost = CancellationToken::new();
+    let opened = completed(env, sync, opened, Asking::Plan, &mender, &lost).await?;
+    let Opened { rows, earlier, way, course, .. } = opened;
     let scratch = |e: &dyn std::fmt::Display| StoreError::Scratch {
         place: env.scratch.display().to_string(),
         message: e.to_string(),
@@ -148,7 +160,7 @@ async fn planned(
     let names = store.names().run(0);
     let to = Destination { store: &store, names: names.clone() };
     let screen = Screen::new(&rows.schema, &spec.shape, mender, &sync.redact, earlier)?;
-    let exported = export(env, sync, rows, screen, &spec.shape, to, &CancellationToken::new()).await?;
+    let exported = export(env, sync, rows, screen, &spec.shape, to, &lost).await?;
 
     enter(Step::Diff);
     let begin = || {
@@ -181,7 +193,7 @@ async fn planned(
     .run()
     .await?;
     let last = match &origin {
-        Origin::Query => history.pending.as_ref().or(history.published.as_ref().map(|(sealed, _)| sealed)),
+        Origin::Query => last,
         Origin::Last { .. } | Origin::Earlier(_) | Origin::Table(_) => None,
     };
     let figures = figures(&compared, last, &spec);
@@ -189,7 +201,8 @@ async fn planned(
     let absent = !ddl.is_empty();
     let redact = &sync.redact;
     let hold = verdict.hold;
-    let sampler = Sampler { env, store: &store, names, spec: &spec, redact, absent, hold, samples };
+    let sampler =
+        Sampler { env, store: &store, names, spec: &spec, redact, absent, hold, samples: options.samples };
     let samples = sampler.samples(&export, &compared).await?;
     compared.changes.hold(verdict.hold);
     Ok(PlanReport {
@@ -215,6 +228,7 @@ async fn planned(
         },
         findings: verdict.findings,
         mended,
+        cursor: course.map(|course| CursorReport::of(&course.state(0), sync)),
         samples,
     })
 }

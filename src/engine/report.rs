@@ -1,6 +1,6 @@
 //! What a run, a plan or a look at the state has to tell. Stable: it is what `--output json` prints.
 
-use super::UnloadReport;
+use super::{CursorReport, CursorStatus, UnloadReport};
 use crate::{
     dbt::Node,
     diff::Held,
@@ -42,6 +42,9 @@ pub struct RunReport {
     pub batches: BTreeMap<&'static str, u64>,
     /// Seconds that each step took.
     pub seconds: BTreeMap<&'static str, f64>,
+    /// What the query was asked for, where the sync has a cursor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<CursorReport>,
     /// A run that an earlier process had sealed, and that was finished first.
     pub rolled_forward: Option<Box<RunReport>>,
     /// How the query's rows came, if the source was asked to unload.
@@ -106,6 +109,9 @@ pub struct PlanReport {
     pub findings: Vec<Finding>,
     /// Values that the target's columns cannot hold and that would be mended, by column and way.
     pub mended: Mended,
+    /// What the query is asked for, where the sync has a cursor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<CursorReport>,
     /// A few changes of each kind.
     pub samples: Vec<Sample>,
 }
@@ -200,6 +206,9 @@ pub struct PublishedStatus {
     pub findings: Vec<Finding>,
     /// Values of it that the target's columns could not hold and that were mended, by column and way.
     pub mended: Mended,
+    /// When all rows were asked for last, where the sync has a cursor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<CursorStatus>,
 }
 
 /// The rejects of the last published run.

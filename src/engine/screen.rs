@@ -1,13 +1,13 @@
 //! What rows go through between the source and the fingerprints: values are carried, and mended where the sync says so.
 //! A row with a value for which there is neither a carrier nor a policy is refused here, and all others go on.
 
-use super::{Failure, rejects::hidden, unreadable::Unreadable};
+use super::{Failure, refusals::Refusals, rejects::hidden, unreadable::Unreadable};
 use crate::{
     apply::shown::{key_text, shortened},
     carry::{Carrier, Misfit},
     config::closest,
     mend::{self, Mended, Mender},
-    store::{Refused, RejectRecord, Sealed, StoreError, SyncStore},
+    store::{RejectRecord, Sealed, StoreError, SyncStore},
     sync::{Redact, SyncSpec},
 };
 use arrow::{
@@ -22,8 +22,8 @@ use std::collections::BTreeMap;
 /// What an earlier export has to say of its rows, when they are sent once more.
 #[derive(Default)]
 pub(super) struct Earlier {
-    /// Rows that it refused, by position. NULL may stand where their values were, so they stay refused.
-    refused: BTreeMap<u64, RejectRecord>,
+    /// Rows that it refused.
+    refused: Refusals,
     /// Values of it that are not the query's.
     mended: Mended,
     /// Rows of an adopted table that could not be read.
@@ -36,12 +36,13 @@ impl Earlier {
         Self { unreadable, ..Self::default() }
     }
 
+    /// What is known of an export that is being put together from others.
+    pub(super) fn merged(refused: Refusals, mended: Mended) -> Self {
+        Self { refused, mended, ..Self::default() }
+    }
+
     pub(super) async fn of(store: &SyncStore, sealed: &Sealed) -> Result<Self, StoreError> {
-        let mut refused = BTreeMap::new();
-        let mut files = Refused::of(store, sealed, None);
-        while let Some(records) = files.next().await? {
-            refused.extend(records.into_iter().filter_map(|record| Some((record.position?, record))));
-        }
+        let refused = Refusals::of(store, sealed).await?;
         let unreadable = Unreadable::of(store, sealed).await?;
         Ok(Self { refused, mended: sealed.mended.clone(), unreadable })
     }
@@ -109,6 +110,11 @@ impl<'a> Screen<'a> {
         Ok(Self { carrier, mender, shape, redact, earlier, seen: 0, mended })
     }
 
+    /// The columns.
+    pub(super) fn shape(&self) -> &'a Shape {
+        self.shape
+    }
+
     /// The schema of rows that have passed.
     pub(super) fn schema(&self) -> SchemaRef {
         self.carrier.schema()
@@ -127,9 +133,9 @@ impl<'a> Screen<'a> {
             // Of several in one row the first counts.
             refused.entry(misfit.row).or_insert_with(|| self.record(batch, &rows, &misfit, first));
         }
-        for (position, record) in self.earlier.refused.range(first..self.seen) {
+        for (position, record) in self.earlier.refused.within(first..self.seen) {
             let row = usize::try_from(position - first).unwrap_or(usize::MAX);
-            refused.insert(row, hidden(record.clone(), self.redact));
+            refused.insert(row, hidden(record, self.redact));
         }
         Ok(Screened { rows, refused, unreadable: self.earlier.unreadable.within(first..self.seen) })
     }

@@ -1,6 +1,6 @@
 //! What the store knows of a sync, without touching source or target.
 
-use super::{Counts, FailedAttempt, PublishedStatus, StatusReport, place};
+use super::{Counts, CursorStatus, FailedAttempt, PublishedStatus, StatusReport, place};
 use crate::store::{History, Lease, LeaseTimes, StoreError, SyncStore};
 use chrono::{DateTime, Utc};
 
@@ -20,6 +20,7 @@ pub async fn status(
         published_at: published.published_at,
         table: place(&sealed.target, &sealed.spec),
         counts: Counts::of(&sealed, Some(&published)),
+        cursor: sealed.cursor.as_ref().map(CursorStatus::from),
         findings: sealed.findings,
         mended: sealed.mended,
     });

@@ -38,8 +38,27 @@ pub(super) struct Way {
     outcome: Option<Arc<OnceLock<Outcome>>>,
 }
 
-/// The way of a run's rows.
-pub(super) async fn way(env: &Env, sync: &SyncSpec, run: u64) -> Result<Way, Failure> {
+/// Who asks for rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asking {
+    /// This run: what is unloaded goes into its folder.
+    Run(u64),
+    /// A plan, which may not write into the store: its rows are streamed, and it tells how those of the next run would come.
+    Plan,
+}
+
+/// The way of the query's rows.
+pub(super) async fn way(env: &Env, sync: &SyncSpec, asking: Asking) -> Result<Way, Failure> {
+    match asking {
+        Asking::Run(run) => way_of(env, sync, run).await,
+        Asking::Plan => {
+            let run = next_epoch(&env.store, env.lease_times, env.clock.now()).await?;
+            Ok(Way { unloading: None, ..way_of(env, sync, run).await? })
+        }
+    }
+}
+
+async fn way_of(env: &Env, sync: &SyncSpec, run: u64) -> Result<Way, Failure> {
     let (objects, folder) = (env.store.objects().clone(), env.store.names().run(run).unloaded());
     let into = Staging::new(objects, folder, env.store.address().cloned());
     let streams = |because: String| {
@@ -66,21 +85,18 @@ pub(super) async fn way(env: &Env, sync: &SyncSpec, run: u64) -> Result<Way, Fai
     })
 }
 
-/// The way that the rows of the next run would come.
-pub(super) async fn next_way(env: &Env, sync: &SyncSpec) -> Result<Way, Failure> {
-    let run = next_epoch(&env.store, env.lease_times, env.clock.now()).await?;
-    way(env, sync, run).await
-}
-
 impl Way {
     /// The rows, if they do not have to be streamed.
     pub(super) fn take_rows(&mut self) -> Option<Rows> {
         self.unloading.take().map(|unloading| unloading.rows)
     }
 
-    /// The same way to be told of, with the rows streamed: for those who may not write into the store.
-    pub(super) fn streamed(self) -> Self {
-        Self { unloading: None, ..self }
+    /// The way of rows that are only a part of the query's: they are few, and if they turn out to be too many the same run asks
+    /// for all, which then has its folder for itself.
+    pub(super) fn of_a_part(self) -> Self {
+        let because = "only rows that changed are asked for".to_owned();
+        let report = self.report.map(|_| UnloadReport::Streamed { because });
+        Self { unloading: None, report, outcome: None }
     }
 
     /// What is to be told of it, after the last row with what has come of it.

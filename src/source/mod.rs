@@ -10,6 +10,7 @@ mod excerpt;
 pub mod files;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod since;
 pub mod unload;
 
 pub use dialect::Dialect;

@@ -1,6 +1,6 @@
 //! The commit points of runs as they stand in the store, and how the last ones are found.
 
-use super::{Commit, NoteNames, ProcessId, StoreError, SyncNames, SyncStore};
+use super::{Commit, CursorState, NoteNames, ProcessId, StoreError, SyncNames, SyncStore};
 use crate::{
     diff::Held,
     fingerprint::Scheme,
@@ -73,6 +73,9 @@ pub struct Sealed {
     /// Format 1: why the deletes of the change set are not applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) withheld: Option<Withheld>,
+    /// How far the run has come, where the sync has a cursor and the rows are the query's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<CursorState>,
     /// Whether every row is sent again, because the target was not the one that was written to.
     #[serde(default)]
     pub resend: bool,
@@ -305,6 +308,11 @@ impl Sealed {
     /// The columns that the table's rows were written by.
     pub fn columns(&self) -> &Shape {
         self.columns_before.as_ref().unwrap_or(&self.spec.shape)
+    }
+
+    /// How far the run has come by its cursor, if it was the one that asked the query.
+    pub fn cursor_of_query(&self) -> Option<&CursorState> {
+        self.cursor.as_ref().filter(|_| self.kind == Kind::Query)
     }
 
     /// Why changes were held back, in words.

@@ -3,6 +3,7 @@
 //! State is made of numbered objects that are written once, by create-only puts, and never changed: whoever wins the put
 //! has decided. That asks of a storage only what local folders, S3, GCS and Azure all can do.
 
+mod cursor;
 mod error;
 mod index;
 mod lease;
@@ -13,6 +14,7 @@ mod parquet_io;
 mod process;
 mod rejects;
 
+pub use cursor::{CursorState, Extent, WhyFull};
 pub use error::StoreError;
 pub(crate) use index::{BUCKETS_MAX, bounds, hash_column, hashes_of, to_batch as fingerprint_batch};
 pub use index::{Bucket, KEY_HASH, ROW_HASH, bucket_count};

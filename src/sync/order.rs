@@ -30,6 +30,7 @@ mod tests {
             name: name.to_owned(),
             source: String::new(),
             model: Model::default(),
+            cursor: None,
             key: Vec::new(),
             target: String::new(),
             table: TableName { schema: None, name: String::new() },

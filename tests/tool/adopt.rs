@@ -231,6 +231,7 @@ async fn world() -> (Env, SyncSpec, MemoryTarget) {
         name: "items".into(),
         source: "three".into(),
         model: Model::default(),
+        cursor: None,
         key: vec!["id".into()],
         target: "memory".into(),
         table: TableName { schema: None, name: "items".into() },

@@ -130,6 +130,7 @@ impl World {
             name: "items".into(),
             source: "one".into(),
             model: Model::default(),
+            cursor: None,
             key: vec!["id".into()],
             target: "memory".into(),
             table: TableName { schema: None, name: "items".into() },

@@ -9,6 +9,7 @@
 mod adopt;
 mod columns;
 mod crash;
+mod cursor;
 mod dbt;
 mod failures;
 mod formats;

@@ -10,7 +10,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use hydrant::{
-    engine::{self, Env, Failure, RunOptions},
+    engine::{self, Env, Failure, PlanOptions, RunOptions},
     store::{Commit, Lease, LeaseRecord, LeaseTimes, StoreError, SyncStore},
     sync::Retention,
 };
@@ -171,9 +171,9 @@ async fn a_plan_that_is_overtaken_says_so_and_reports_no_damage() {
     world.publish(1).await;
     *world.source.0.lock().unwrap() = Some(2);
     let env = reader(&world, &objects, "runs/00000001/index");
-    let error = engine::plan(&env, &world.sync, 3).await.unwrap_err();
+    let error = engine::plan(&env, &world.sync, PlanOptions { samples: 3, full: false }).await.unwrap_err();
     assert!(matches!(*error.failure, Failure::Overtaken { run: 2 }), "{error}");
-    engine::plan(&env, &world.sync, 3).await.unwrap();
+    engine::plan(&env, &world.sync, PlanOptions { samples: 3, full: false }).await.unwrap();
     // Without a later run it is damage.
     let gone = objects.list(None).map(|meta| meta.unwrap().location);
     let gone: Vec<_> =
@@ -181,6 +181,6 @@ async fn a_plan_that_is_overtaken_says_so_and_reports_no_damage() {
     for path in gone {
         env.store.delete(&path).await.unwrap();
     }
-    let error = engine::plan(&env, &world.sync, 3).await.unwrap_err();
+    let error = engine::plan(&env, &world.sync, PlanOptions { samples: 3, full: false }).await.unwrap_err();
     assert!(matches!(*error.failure, Failure::Store(_)), "{error}");
 }

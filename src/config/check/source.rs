@@ -29,10 +29,20 @@ pub(super) fn source(raw: At<raw::Source>, reader: &mut Reader<'_>) -> Option<So
     }
 }
 
+/// What Postgres counts such times in: milliseconds in 31 bits.
+const STATEMENT_TIMEOUT_MS_MAX: u128 = i32::MAX as u128;
+
 fn postgres(raw: raw::PostgresSource, reader: &mut Reader<'_>) -> Option<SourceSpec> {
     let url = super::postgres_url(raw.url, reader);
     let password = raw.password.given().map(|at| at.value.0);
-    let statement_timeout = raw.statement_timeout.optional()?.map(|at| at.value.0);
+    let statement_timeout = match raw.statement_timeout.optional()? {
+        Some(At { value, span }) if !(1..=STATEMENT_TIMEOUT_MS_MAX).contains(&value.0.as_millis()) => {
+            let help = "give it at least 1ms, and at most 596h";
+            reader.problem(&span, "Postgres has no such `statement_timeout`", help.to_owned());
+            return None;
+        }
+        other => other.map(|at| at.value.0),
+    };
     let copy = raw.copy.or(OneOf(CopyMode::Auto))?.0;
     Some(SourceSpec::Postgres(PostgresSpec { url: url?, password, statement_timeout, copy }))
 }

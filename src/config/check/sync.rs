@@ -1,6 +1,6 @@
 //! Syncs: each by itself, and against the others.
 
-use super::{columns::columns, dbt::Project, guard::guard, order, retention};
+use super::{columns::columns, cursor::cursor, dbt::Project, guard::guard, order, retention};
 use crate::{
     config::{
         model,
@@ -124,6 +124,8 @@ fn sync(
     let deletes = deletes(raw.deletes, mode, key.as_deref(), reader);
     let documents = documents(raw.document, target.as_deref(), known, reader);
     let duplicate_keys = raw.duplicate_keys.or(OneOf(DuplicateKeys::default()));
+    let duplicate_keys = duplicate_keys.map(|duplicate_keys| duplicate_keys.0);
+    let cursor = cursor(raw.cursor, duplicate_keys, reader);
     let null_keys = raw.null_keys.or(OneOf(NullKeys::default()));
     let guard = guard(raw.guard);
     let rejects = rejects(raw.rejects);
@@ -136,13 +138,14 @@ fn sync(
         source: source?,
         model: model?,
         columns: columns?,
+        cursor: cursor?,
         key: key?,
         target: target?,
         table: table?,
         mode: mode?,
         deletes: deletes?,
         documents: documents?,
-        duplicate_keys: duplicate_keys?.0,
+        duplicate_keys: duplicate_keys?,
         null_keys: null_keys?.0,
         guard: guard?,
         rejects: rejects?,

@@ -35,7 +35,7 @@ pub struct RepairOptions {
 /// Besides those of [`verify`](super::verify) and of a run: if the sync is not any more what it was in the last run, if rows
 /// are to be deleted that it leaves alone, or if the guard would hold anything back: then nothing is written.
 pub async fn repair(env: &Env, sync: &SyncSpec, options: RepairOptions) -> Result<RepairReport, RunError> {
-    let run = RunOptions { approved: options.approved, resend: false };
+    let run = RunOptions { approved: options.approved, ..RunOptions::default() };
     let (verify, delete_extra) = (options.verify, options.delete_extra);
     under_lease(env, sync, run, |held| Box::pin(held.repair(verify, delete_extra))).await
 }

@@ -6,6 +6,7 @@
 
 mod again;
 mod child;
+mod cursor;
 mod fencing;
 mod moments;
 mod order;

@@ -190,7 +190,7 @@ impl World {
     /// Nothing is withheld.
     pub(super) fn approve_all() -> RunOptions {
         let all = "deletes=18446744073709551615,changes=18446744073709551615,rows=0,shrink=100,keys,schema";
-        RunOptions { approved: all.parse().expect("an approval"), resend: false }
+        RunOptions { approved: all.parse().expect("an approval"), ..RunOptions::default() }
     }
 
     /// Runs the sync.
@@ -407,6 +407,7 @@ fn sync(draw: &mut Draw) -> SyncSpec {
         name: "items".into(),
         source: "simulated".into(),
         model: Model::default(),
+        cursor: None,
         key: vec!["id".into()],
         target: "simulated".into(),
         table: TableName { schema: None, name: "items".into() },

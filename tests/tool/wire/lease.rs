@@ -92,6 +92,7 @@ async fn a_store_that_is_gone_stops_the_run_before_the_lease_ends_and_is_named_a
             name: "items".into(),
             source: "lake".into(),
             model: Model::default(),
+            cursor: None,
             target: "app".into(),
             table: TableName { schema: None, name: "items".into() },
             key: vec!["id".into()],
