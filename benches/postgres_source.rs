@@ -108,7 +108,7 @@ async fn decode(url: &str) {
     let spec =
         PostgresSpec { url: Secret::new(url), password: None, statement_timeout: None, copy: CopyMode::Auto };
     let source = PostgresSource::new("bench", &spec).expect("a source");
-    let model = Model { sql: QUERY.to_owned(), file: None };
+    let model = Model { sql: QUERY.to_owned(), ..Model::default() };
     let mut batches = source.open(&model).await.expect("a query").batches;
     let mut rows = 0;
     while let Some(batch) = batches.try_next().await.expect("a batch") {
