@@ -64,6 +64,8 @@ macro_rules! block_by_type {
         $(#[$about])*
         #[derive(JsonSchema)]
         #[schemars(tag = "type")]
+        // There is one for each block of a file, for as long as the file is read.
+        #[allow(clippy::large_enum_variant)]
         pub(in crate::config) enum $block {
             $($(#[$kind_about])* #[schemars(rename = $word)] $kind($kind),)*
         }

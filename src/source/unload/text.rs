@@ -45,9 +45,9 @@ fn last_sign(sql: &str, dialect: Dialect) -> Option<usize> {
             Some(rest.find('\n').unwrap_or(rest.len()))
         } else if let Some(comment) = rest.strip_prefix("/*") {
             Some(comment.find("*/")? + 4)
-        } else if rest.starts_with("$$") {
+        } else if let Some(quoted) = rest.strip_prefix("$$") {
             last = Some(at);
-            Some(rest[2..].find("$$")? + 4)
+            Some(quoted.find("$$")? + 4)
         } else if matches!(sign, '\'' | '"' | '`') {
             last = Some(at);
             Some(end_of_quoted(rest, sign, escapes)?)
