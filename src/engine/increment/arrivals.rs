@@ -46,7 +46,7 @@ pub(super) struct Arrivals {
 }
 
 pub(super) enum Gathered {
-    All(Arrivals),
+    All(Box<Arrivals>),
     /// More than so many keys came.
     TooMany {
         keys_max: usize,
@@ -97,5 +97,6 @@ pub(super) async fn gather(
     writer.finish().map_err(|e| scratch(&e))?;
     drop(writer);
     let rows = FileReader::try_new(BufReader::new(file), None).map_err(|e| scratch(&e))?;
-    Ok(Gathered::All(Arrivals { rows, keys: KeySet::new(keys), refused: refused_all, mended: screen.mended }))
+    let keys = KeySet::new(keys);
+    Ok(Gathered::All(Box::new(Arrivals { rows, keys, refused: refused_all, mended: screen.mended })))
 }

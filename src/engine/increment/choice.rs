@@ -14,7 +14,7 @@ use crate::{
     sync::SyncSpec,
 };
 use hydrant_contract::Shape;
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// What happened before.
@@ -36,7 +36,7 @@ pub(in crate::engine) struct Because {
 
 pub(super) enum Choice {
     All(Because),
-    Since(Since),
+    Since(Arc<Since>),
 }
 
 impl Because {
@@ -137,7 +137,7 @@ pub(super) async fn choose(
     if !is_there(&env.store, last).await? {
         return all(WhyFull::Base, format!("the export of run {run} is not in the store any more"));
     }
-    Ok(Choice::Since(Since { last: last.clone(), state: state.clone(), from }))
+    Ok(Choice::Since(Arc::new(Since { last: last.clone(), state: state.clone(), from })))
 }
 
 /// A digest of all that decides what a row of the export looks like. The lookback and how often a run is full are no part of it:

@@ -96,10 +96,9 @@ async fn part(
     env: &Env,
     sync: &SyncSpec,
     cursor: &Cursor,
-    since: Since,
+    since: Arc<Since>,
     asking: Asking,
 ) -> Result<Result<Opened, Because>, Failure> {
-    let since = Arc::new(since);
     let model = sync.model.since(env.source.dialect(), &cursor.column, &since.from);
     let way = way(env, sync, asking).await?.of_a_part();
     match watched(env, sync, cursor, &model, Part::Since(since.clone()), way).await {
@@ -145,7 +144,8 @@ pub(super) async fn completed(
     let screen = Screen::new(&opened.rows.schema, shape, mender.clone(), &sync.redact, Earlier::default())?;
     let because = match gather(env, sync, opened.rows, screen, lost).await {
         Ok(Gathered::All(arrivals)) => {
-            let (rows, earlier) = merge(env, &since, in_table(sync, &cursor.column), shape, arrivals).await?;
+            let (rows, earlier) =
+                merge(env, &since, in_table(sync, &cursor.column), shape, *arrivals).await?;
             return Ok(Opened { rows, earlier, ..opened });
         }
         Ok(Gathered::TooMany { keys_max }) => Because::too_many(keys_max),
