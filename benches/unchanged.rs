@@ -8,7 +8,12 @@
 // A bench prints what it measured.
 #![allow(clippy::print_stdout)]
 
+#[path = "support/measured.rs"]
+#[allow(dead_code, reason = "another bench needs more of it")]
+mod measured;
+
 use arrow::{array::*, record_batch::RecordBatch};
+use measured::{Measured, measured};
 use parquet::{
     arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
     basic::{Compression, ZstdLevel},
@@ -19,7 +24,6 @@ use std::{
     path::Path,
     process::Command,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 const ROWS: i64 = 10_000_000;
@@ -69,49 +73,6 @@ fn main() {
     best.show("hydrant, no changes");
     baseline.show("plain loop: read and write Parquet");
     println!("ratio of wall times: {:.2}", best.wall.as_secs_f64() / baseline.wall.as_secs_f64());
-}
-
-#[derive(Clone, Copy)]
-struct Measured {
-    wall: Duration,
-    peak_mb: u64,
-}
-
-impl Measured {
-    const WORST: Self = Self { wall: Duration::MAX, peak_mb: 0 };
-
-    /// The shorter time and the higher peak.
-    fn better(self, other: Self) -> Self {
-        Self { wall: self.wall.min(other.wall), peak_mb: self.peak_mb.max(other.peak_mb) }
-    }
-
-    fn show(&self, what: &str) {
-        println!("{what:36} {:8.2} s  peak {:5} MB", self.wall.as_secs_f64(), self.peak_mb);
-    }
-}
-
-/// Runs a process to its end. Linux keeps the peak of its resident memory in `/proc`, as long as it lives.
-fn measured(mut command: Command) -> Measured {
-    let since = Instant::now();
-    let mut child = command
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let mut peak_kb = 0;
-    let status = loop {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        peak_kb = peak_kb.max(peak.unwrap_or(0));
-        if let Some(status) = child.try_wait().expect("it is ours") {
-            break status;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    };
-    assert!(status.success(), "{command:?}: {status}");
-    Measured { wall: since.elapsed(), peak_mb: peak_kb >> 10 }
 }
 
 fn rewrite(from: &Path, to: &Path) {
