@@ -84,6 +84,7 @@ const RULES: &[Rule] = &[
             "src/diff",
             "src/guard",
             "src/mapping",
+            "src/cursor",
             "src/mend",
             "src/pace",
             "src/fingerprint.rs",
