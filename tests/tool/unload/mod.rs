@@ -177,3 +177,21 @@ fn an_empty_result_is_one() {
         "the guard holds what would empty the table"
     );
 }
+
+#[test]
+fn an_incremental_run_streams_and_a_full_one_unloads() {
+    let project = Project::sqlite();
+    duckdb(&project, "./store", "unload: true", "cursor: { column: v, lookback: 0 }");
+    project.write("rows.csv", "id,v\n1,10\n2,20\n");
+    let model = format!("SELECT id, v FROM read_csv('{}')", project.path("rows.csv").display());
+    project.model(&model);
+    let full = project.report();
+    assert_eq!((&full["inserts"], &full["unload"]["way"]), (&2.into(), &"unloaded".into()), "{full:#}");
+    project.write("rows.csv", "id,v\n1,10\n2,30\n3,40\n");
+    let part = project.report();
+    assert_eq!((&part["inserts"], &part["updates"], &part["exported"]), (&1.into(), &1.into(), &3.into()));
+    assert_eq!(part["unload"]["because"], "only rows that changed are asked for", "{part:#}");
+    assert_eq!(part["cursor"]["since"], "20", "{part:#}");
+    assert_eq!(project.query("SELECT id, v FROM items ORDER BY id"), ["1|10", "2|30", "3|40"]);
+    assert_eq!(unloaded(&project), Vec::<String>::new());
+}
