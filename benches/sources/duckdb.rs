@@ -13,6 +13,7 @@ use std::{fs, path::Path};
 
 const CONFIGURATION: &str = "\
 store: ./store
+memory: 64MiB
 sources:
   warehouse: { type: duckdb, driver: \"${HYDRANT_TEST_ADBC}/libduckdb.so\", path: warehouse.duckdb, memory: 128MiB }
   writable: { type: duckdb, driver: \"${HYDRANT_TEST_ADBC}/libduckdb.so\", path: warehouse.duckdb, read_only: false }
@@ -26,7 +27,11 @@ pub(crate) fn bench(rows: u64) {
     println!("DuckDB through ADBC");
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("hydrant.yml"), CONFIGURATION).expect("a configuration");
-    std::env::set_current_dir(folder.path()).expect("the folder");
+    let execute = |sql: &str| {
+        let mut command = again(&["--duckdb-execute", sql]);
+        command.current_dir(folder.path());
+        measured(command)
+    };
     execute(&format!(
         "CREATE TABLE accounts AS SELECT n AS id, format('account {{:x}}', hash(n)) AS name, (n * 31 % 500)::int AS seats, \
          n * 7919 % 1000000 AS events, (n * 104729 % 10000000 / 100.0)::decimal(12,2) AS mrr, \
@@ -38,7 +43,7 @@ pub(crate) fn bench(rows: u64) {
     ));
     let copy = |options: &str| {
         let copy = format!("COPY (SELECT * FROM accounts) TO 'copy.parquet' (FORMAT parquet{options})");
-        measured(again(&["--duckdb-execute", &copy]))
+        execute(&copy)
     };
     run(folder.path())[0].show("hydrant, first load into SQLite");
     let mut best = [Measured::WORST; 4];

@@ -27,7 +27,7 @@ pub(crate) fn bench(rows: u64) {
     fs::write(
         folder.path().join("hydrant.yml"),
         format!(
-            "store: ./store\n\
+            "store: ./store\nmemory: 64MiB\n\
              sources:\n  shop: {{ type: postgres, url: \"${{HYDRANT_TEST_POSTGRES}}\" }}\n\
              targets:\n  app: {{ type: sqlite, path: app.db }}\n\
              syncs:\n  accounts: {{ source: shop, model: {QUERY}, key: id, target: app, table: accounts }}\n"

@@ -4,7 +4,12 @@
 //! repeatable, leaves no half-written objects behind, and lets every core encode a part of its own: writing Parquet is the
 //! costliest thing that a run does.
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef, error::ArrowError};
+use arrow::{
+    array::{Array, ArrayRef, AsArray, RecordBatch},
+    compute::cast,
+    datatypes::{DataType, SchemaRef},
+    error::ArrowError,
+};
 use bytes::Bytes;
 use parquet::{
     arrow::{
@@ -44,7 +49,11 @@ pub fn encode(schema: SchemaRef, batches: &[RecordBatch], codec: Codec) -> Resul
         .set_max_row_group_row_count(Some(rows.max(1)))
         .set_compression(zstd);
     let properties = match codec {
-        Codec::Rows => properties.set_statistics_enabled(EnabledStatistics::Chunk),
+        Codec::Rows => many_values(&schema, batches)
+            .into_iter()
+            .fold(properties.set_statistics_enabled(EnabledStatistics::Chunk), |properties, column| {
+                properties.set_column_dictionary_enabled(column, false)
+            }),
         Codec::Fingerprints => [KEY_HASH, ROW_HASH].into_iter().map(ColumnPath::from).fold(
             properties.set_statistics_enabled(EnabledStatistics::None).set_dictionary_enabled(false),
             |properties, column| properties.set_column_compression(column, Compression::UNCOMPRESSED),
@@ -55,6 +64,31 @@ pub fn encode(schema: SchemaRef, batches: &[RecordBatch], codec: Codec) -> Resul
         writer.write(batch)?;
     }
     writer.into_inner()
+}
+
+/// Rows that are looked at to tell whether a column's values repeat, and how few say nothing about that.
+const SAMPLE_ROWS: usize = 4096;
+const SAMPLE_ROWS_MIN: usize = 512;
+
+/// The columns whose values hardly repeat: more than half of those in a sample are different ones. A dictionary of them is made in
+/// vain, value by value, and given up when it is full: a quarter of the processor's time of a whole run was that.
+fn many_values(schema: &SchemaRef, batches: &[RecordBatch]) -> Vec<ColumnPath> {
+    let Some(middle) = batches.get(batches.len() / 2).filter(|batch| batch.num_rows() >= SAMPLE_ROWS_MIN)
+    else {
+        return Vec::new();
+    };
+    let hardly_repeats = |column: &ArrayRef| {
+        let sample = column.slice(0, column.len().min(SAMPLE_ROWS));
+        let of = DataType::Dictionary(Box::new(DataType::Int32), Box::new(column.data_type().clone()));
+        // What cannot be cast so has a dictionary as ever.
+        let different = cast(&sample, &of).ok().and_then(|d| Some(d.as_any_dictionary_opt()?.values().len()));
+        different.is_some_and(|different| different * 2 > sample.len() - sample.null_count())
+    };
+    let columns = schema.fields().iter().zip(middle.columns());
+    let flat = columns.filter(|(field, _)| !field.data_type().is_nested());
+    flat.filter(|(_, column)| hardly_repeats(column))
+        .map(|(field, _)| ColumnPath::from(field.name().as_str()))
+        .collect()
 }
 
 /// Bytes that a decoded batch should have at most: rows of a kilobyte come a few thousand at a time, documents one by one.
@@ -96,11 +130,38 @@ pub fn read_all(bytes: Bytes) -> Result<RecordBatch, ArrowError> {
 mod tests {
     use super::*;
     use arrow::{
-        array::{AsArray, Int64Array},
+        array::{Decimal128Array, Int64Array, StringArray},
         datatypes::Int64Type,
     };
     use parquet::arrow::arrow_reader::RowSelector;
     use std::sync::Arc;
+
+    #[test]
+    fn only_values_that_repeat_have_a_dictionary() {
+        let n = 0..5000;
+        let columns: [(&str, ArrayRef); 6] = [
+            ("id", Arc::new(Int64Array::from_iter_values(n.clone()))),
+            ("few", Arc::new(Int64Array::from_iter_values(n.clone().map(|n| n % 500)))),
+            ("name.full", Arc::new(StringArray::from_iter_values(n.clone().map(|n| format!("name {n}"))))),
+            ("plan", Arc::new(StringArray::from_iter(n.clone().map(|n| (n % 9 > 0).then_some("free"))))),
+            ("price", Arc::new(Decimal128Array::from_iter_values(n.clone().map(i128::from)))),
+            ("none", Arc::new(Int64Array::from_iter(n.clone().map(|_| None::<i64>)))),
+        ];
+        let batch =
+            RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true)));
+        let batch = batch.unwrap();
+        let bytes = Bytes::from(encode(batch.schema(), &[batch.clone()], Codec::Rows).unwrap());
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).unwrap();
+        let has: Vec<bool> = reader
+            .metadata()
+            .row_group(0)
+            .columns()
+            .iter()
+            .map(|column| column.dictionary_page_offset().is_some())
+            .collect();
+        assert_eq!(has, [false, true, false, true, false, true]);
+        assert_eq!(read_all(bytes).unwrap(), batch);
+    }
 
     #[test]
     fn selected_rows_are_read_in_order() {
