@@ -15,7 +15,7 @@ const CONFIGURATION: &str = "\
 store: ./store
 memory: 64MiB
 sources:
-  warehouse: { type: duckdb, driver: \"${HYDRANT_TEST_ADBC}/libduckdb.so\", path: warehouse.duckdb, memory: 128MiB }
+  warehouse: { type: duckdb, driver: \"${HYDRANT_TEST_ADBC}/libduckdb.so\", path: warehouse.duckdb, threads: 1, memory: 64MiB }
   writable: { type: duckdb, driver: \"${HYDRANT_TEST_ADBC}/libduckdb.so\", path: warehouse.duckdb, read_only: false }
 targets:
   app: { type: sqlite, path: app.db }
