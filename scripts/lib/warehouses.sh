@@ -19,7 +19,8 @@ answers_http() { curl -s -m 2 -o /dev/null "http://127.0.0.1:$1/"; }
 # start_sail FOLDER PORT: Sail, an engine of Spark's SQL, as a server of Flight SQL.
 start_sail() {
   mkdir -p "$1"
-  (cd "$1" && HOME="$1" exec setsid "$SAIL" flight server --ip 127.0.0.1 --port "$2") >"$1/log" 2>&1 </dev/null &
+  # It has one session, which it ends after half an hour without a query and does not begin again.
+  (cd "$1" && HOME="$1" SAIL_FLIGHT__SESSION_TIMEOUT_SECS=604800 exec setsid "$SAIL" flight server --ip 127.0.0.1 --port "$2") >"$1/log" 2>&1 </dev/null &
   echo $! >"$1/pid"
   disown
   wait_for 90 listens "$2" || die_with_log 'Sail did not become ready within 90 s' "$1/log"

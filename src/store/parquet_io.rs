@@ -150,7 +150,7 @@ mod tests {
         let batch =
             RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true)));
         let batch = batch.unwrap();
-        let bytes = Bytes::from(encode(batch.schema(), &[batch.clone()], Codec::Rows).unwrap());
+        let bytes = Bytes::from(encode(batch.schema(), std::slice::from_ref(&batch), Codec::Rows).unwrap());
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).unwrap();
         let has: Vec<bool> = reader
             .metadata()
