@@ -130,23 +130,26 @@ install_adbc() { once "$ADBC" unpack_adbc; }
 # Each driver is one shared library inside a package for another language; nothing else of those packages is used.
 unpack_adbc() {
   say "unpacking DuckDB and the ADBC drivers into $CACHE"
-  local log=$CACHE/adbc.log new=$ADBC.new driver version
+  local log=$CACHE/adbc.log new=$ADBC.new
   rm -rf "$new"
   mkdir -p "$new/packages"
-  (
-    set -e
-    cd "$new/packages"
+  # A shell of its own: in one that stands before `||` a command that fails would not end it.
+  DUCKDB_VERSION=$DUCKDB_VERSION ADBC_VERSION=$ADBC_VERSION ADBC_VERSION_SLOW=$ADBC_VERSION_SLOW bash -euc '
+    cd "$1/packages"
     npm pack --silent "@duckdb/node-bindings-linux-x64@$DUCKDB_VERSION-r.1"
-    tar xzf ./*.tgz --strip-components=1 -C "$new" package/libduckdb.so
+    tar xzf ./*.tgz --strip-components=1 -C "$1" package/libduckdb.so
     for driver in postgresql sqlite flightsql snowflake bigquery; do
       version=$ADBC_VERSION
       case $driver in snowflake | bigquery) version=$ADBC_VERSION_SLOW ;; esac
       python3 -m pip download --quiet --disable-pip-version-check --no-deps "adbc-driver-$driver==$version"
     done
     python3 -m pip download --quiet --disable-pip-version-check --no-deps "duckdb-extension-httpfs==$DUCKDB_VERSION"
-    for package in ./*.whl; do unzip -q -o -j "$package" '*.so' '*.duckdb_extension' -d "$new" || [ $? = 11 ]; done
-    rm -rf "$new/packages"
-  ) >"$log" 2>&1 || die_with_log 'DuckDB and the ADBC drivers could not be unpacked' "$log"
+    # Each package has one of both; unzip calls it an error (11) that the other is not there.
+    for package in ./*.whl; do unzip -q -o -j "$package" "*.so" "*.duckdb_extension" -d "$1" || [ $? = 11 ]; done
+    for driver in duckdb adbc_driver_{postgresql,sqlite,flightsql,snowflake,bigquery}; do test -s "$1/lib$driver.so"; done
+    test -s "$1/httpfs.duckdb_extension"
+    rm -rf "$1/packages"
+  ' unpack "$new" >"$log" 2>&1 || die_with_log 'DuckDB and the ADBC drivers could not be unpacked' "$log"
   mv "$new" "$ADBC"
 }
 
