@@ -91,14 +91,6 @@ impl Way {
         self.unloading.take().map(|unloading| unloading.rows)
     }
 
-    /// The way of rows that are only a part of the query's: they are few, and if they turn out to be too many the same run asks
-    /// for all, which then has its folder for itself.
-    pub(super) fn of_a_part(self) -> Self {
-        let because = "only rows that changed are asked for".to_owned();
-        let report = self.report.map(|_| UnloadReport::Streamed { because });
-        Self { unloading: None, report, outcome: None }
-    }
-
     /// What is to be told of it, after the last row with what has come of it.
     pub(super) fn report(&self) -> Option<UnloadReport> {
         match (self.outcome.as_ref().and_then(|outcome| outcome.get()), self.report.clone()?) {

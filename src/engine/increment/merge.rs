@@ -22,7 +22,8 @@ use futures::{StreamExt, stream, stream::BoxStream};
 use hydrant_contract::{Shape, ValueType};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Puts both together; `cursor` is what the cursor is called in the table, if it is there. What the exports have to say of their rows (those that were refused) comes with them, by the positions that they
+/// Puts both together; `cursor` is what the cursor is called in the table, if it is there. What the exports have to say of their
+/// rows (those that were refused) comes with them, by the positions that they
 /// have now: it is known of a batch when the batch comes.
 ///
 /// Values that were mended are counted among the rows that came: which of the others were, their export does not say.

@@ -71,7 +71,7 @@ pub(super) async fn opened(
     let Some(cursor) = &sync.cursor else { return queried(env, sync, asking).await };
     let because = match choose(env, sync, cursor, past).await? {
         Choice::All(because) => because,
-        Choice::Since(since) => match part(env, sync, cursor, since, asking).await? {
+        Choice::Since(since) => match part(env, sync, cursor, since).await? {
             Ok(opened) => return Ok(opened),
             Err(because) => because,
         },
@@ -88,7 +88,7 @@ async fn all(
 ) -> Result<Opened, Failure> {
     tracing::info!(sync = sync.name, because = because.words(), "asking for all rows");
     let way = way(env, sync, asking).await?;
-    watched(env, sync, cursor, &sync.model, Part::All(because), way).await
+    watched(env, sync, cursor, &sync.model, Part::All(because), Some(way)).await
 }
 
 /// The rows since; or why all have to be asked for after all.
@@ -97,11 +97,11 @@ async fn part(
     sync: &SyncSpec,
     cursor: &Cursor,
     since: Arc<Since>,
-    asking: Asking,
 ) -> Result<Result<Opened, Because>, Failure> {
     let model = sync.model.since(env.source.dialect(), &cursor.column, &since.from);
-    let way = way(env, sync, asking).await?.of_a_part();
-    match watched(env, sync, cursor, &model, Part::Since(since.clone()), way).await {
+    // They are streamed: they are few, and if they turn out to be too many, the same run asks for all, which then has its folder
+    // for itself.
+    match watched(env, sync, cursor, &model, Part::Since(since.clone()), None).await {
         Ok(Opened { shape, .. }) if shape != since.last.spec.shape => {
             Ok(Err(Because::columns(&since.last.spec.shape, &shape)))
         }
@@ -118,15 +118,15 @@ async fn watched(
     cursor: &Cursor,
     model: &Model,
     part: Part,
-    mut way: Way,
+    mut way: Option<Way>,
 ) -> Result<Opened, Failure> {
     let (as_of, watch) = (env.clock.now(), Watch::default());
-    let rows =
-        open_watched(env, sync, model, way.take_rows(), |rows| watch.on(rows, &cursor.column, as_of)).await?;
+    let unloaded = way.as_mut().and_then(Way::take_rows);
+    let rows = open_watched(env, sync, model, unloaded, |rows| watch.on(rows, &cursor.column, as_of)).await?;
     let shape = Shape::of(&rows.schema, sync.key.clone())?;
     let course = Course { column: cursor.column.clone(), basis: basis(sync, cursor), watch, part };
     let earlier = Earlier::default();
-    Ok(Opened { rows, shape, as_of, fresh: true, earlier, way: Some(way), course: Some(course) })
+    Ok(Opened { rows, shape, as_of, fresh: true, earlier, way, course: Some(course) })
 }
 
 /// All rows of the export. Where only a part of them was asked for, that is taken now, and the others are the last export's.

@@ -190,8 +190,10 @@ fn an_incremental_run_streams_and_a_full_one_unloads() {
     project.write("rows.csv", "id,v\n1,10\n2,30\n3,40\n");
     let part = project.report();
     assert_eq!((&part["inserts"], &part["updates"], &part["exported"]), (&1.into(), &1.into(), &3.into()));
-    assert_eq!(part["unload"]["because"], "only rows that changed are asked for", "{part:#}");
-    assert_eq!(part["cursor"]["since"], "20", "{part:#}");
+    assert!(part["unload"].is_null(), "{part:#}");
+    assert_eq!((&part["cursor"]["since"], &part["cursor"]["arrived"]), (&"20".into(), &2.into()), "{part:#}");
     assert_eq!(project.query("SELECT id, v FROM items ORDER BY id"), ["1|10", "2|30", "3|40"]);
     assert_eq!(unloaded(&project), Vec::<String>::new());
+    let all = project.run(&["run", "--full", "--output", "json"]).json()["syncs"][0].clone();
+    assert_eq!((&all["unchanged"], &all["unload"]["way"]), (&3.into(), &"unloaded".into()), "{all:#}");
 }
