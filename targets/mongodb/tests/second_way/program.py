@@ -94,9 +94,6 @@ class SecondWay:
         self.held.end_session()
         self.held = None
 
-    def forget(self, database):
-        self.client.drop_database(database)
-
 
 def main():
     way = SecondWay(sys.argv[1])
