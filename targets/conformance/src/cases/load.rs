@@ -20,7 +20,7 @@ cases! {
 }
 
 const INT: ValueType = ValueType::Integer(Integer::I64);
-const ROWS: i64 = 20_000;
+const ROWS: i64 = 10_000;
 /// Longer than any target should wait for a lock, shorter than a person would.
 const WAIT_SECONDS_MAX: u64 = 40;
 
