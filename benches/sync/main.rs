@@ -10,6 +10,8 @@
 // A bench prints what it measured, and ends where something is wrong.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
+mod application;
+mod beside;
 mod day;
 mod duckdb;
 mod files;
@@ -32,12 +34,18 @@ use report::Style;
 use servers::Server;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
+/// How much of the table changes while the application works on it.
+const BESIDE_PERCENT: f64 = 1.0;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, mode, from, to] = arguments.as_slice()
         && mode == works::PLAIN_LOOP
     {
         return plain_loop::rewrite(Path::new(from), Path::new(to));
+    }
+    if arguments.get(1).is_some_and(|mode| mode == application::ARGUMENT) {
+        return application::serve().expect("the application");
     }
     let options = Options::parse();
     let folder = options.folder();
@@ -82,5 +90,11 @@ fn works(options: &Options, server: &Server, shape: model::Shape, folder: &Path,
                 note(bench.changed(&hydrant, percent, options.wants(Work::Apply)));
             }
         }
+    }
+    if options.wants(Work::Beside) {
+        let bench = works::Bench::new(server, shape, options.rows_beside(), 1, folder);
+        let (hydrant, _) = bench.first_load(false);
+        application::check::check(server);
+        note(bench.beside(&hydrant, BESIDE_PERCENT, options.idle()));
     }
 }

@@ -2,12 +2,15 @@
 
 use crate::{model::Shape, servers::Kind};
 use clap::{Parser, ValueEnum};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 
 const ROWS: u64 = 10_000_000;
 const ROUNDS: u32 = 3;
 const ROWS_SMALL: u64 = 100_000;
+const ROWS_BESIDE: u64 = 2_000_000;
+const IDLE: Duration = Duration::from_secs(15);
+const IDLE_SMALL: Duration = Duration::from_secs(1);
 const CHANGED: [f64; 4] = [0.1, 1.0, 10.0, 50.0];
 const CHANGED_SMALL: [f64; 2] = [1.0, 50.0];
 
@@ -20,7 +23,7 @@ pub(crate) struct Options {
     /// What the rows look like.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Shape::Standard])]
     pub(crate) shape: Vec<Shape>,
-    /// Rows of the model [default: 10000000, with --small 100000]
+    /// Rows of the model [default: 10000000, beside the application 2000000, with --small 100000]
     #[arg(long)]
     rows: Option<u64>,
     /// How many percent of the rows change [default: 0.1,1,10,50]
@@ -59,6 +62,8 @@ pub(crate) enum Work {
     NoChange,
     Changed,
     Apply,
+    /// One percent changed with an application beside it.
+    Beside,
 }
 
 impl Options {
@@ -68,6 +73,16 @@ impl Options {
             [] => vec![self.rows.unwrap_or(usual)],
             curve => curve.to_vec(),
         }
+    }
+
+    /// Rows of the table that the application works on too.
+    pub(crate) fn rows_beside(&self) -> u64 {
+        self.rows.unwrap_or(if self.small { ROWS_SMALL } else { ROWS_BESIDE })
+    }
+
+    /// How long the application has the server for itself before.
+    pub(crate) fn idle(&self) -> Duration {
+        if self.small { IDLE_SMALL } else { IDLE }
     }
 
     /// How many percent of the rows change. What changes nothing is a work of its own.

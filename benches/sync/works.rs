@@ -1,5 +1,7 @@
 //! The works that are compared, each by hydrant and by what people would do without it, in turns and from the same state.
 
+mod beside;
+
 use crate::{
     day::Day,
     duckdb,
