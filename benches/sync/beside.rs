@@ -10,6 +10,8 @@ use std::{collections::BTreeMap, thread, time::Duration};
 
 /// Connections are opened and the rows that are asked for often are in memory, before anything counts.
 const WARM: Duration = Duration::from_secs(2);
+/// How long the application usually has the server for itself before.
+pub(crate) const IDLE: Duration = Duration::from_secs(15);
 /// Between the two, and after the work: what the one leaves behind is not the other's.
 const PAUSE: Duration = Duration::from_secs(2);
 
