@@ -1,68 +1,95 @@
-//! How fast rows are carried and fingerprinted: `cargo bench --no-default-features --bench fingerprint`.
+//! How fast rows are carried and fingerprinted, on one core: `cargo bench --bench fingerprint`
+//! (`--no-default-features` builds sooner and measures the same).
 //!
-//! One batch of 8,192 rows with ten columns, as a table of user attributes has them. The row count is a batch of
-//! DataFusion's; the columns are the kinds that such tables mostly hold.
+//! `carry` and `standard_rows` have one batch of the standard ten columns. `kinds` has one of 10,000 rows, each with a key of one
+//! integer and ten columns of one kind of value: a hundredth of its microseconds is the nanoseconds of one value, its key's
+//! share included. `key_alone` is the same batch without the ten columns.
 
-use arrow::{array::*, datatypes::*, record_batch::RecordBatch};
+#[path = "support/columns.rs"]
+mod columns;
+#[path = "support/standard.rs"]
+mod standard;
+
+use arrow::{
+    array::RecordBatch,
+    compute::cast,
+    datatypes::{DataType, TimeUnit},
+};
+use columns::{KINDS, column};
 use divan::{Bencher, counter::ItemsCount};
 use hydrant::{
     carry::Carrier,
     fingerprint::{Fingerprinter, Fingerprints},
 };
-use hydrant_contract::Shape;
-use std::sync::Arc;
+use hydrant_contract::{Column, Shape, ValueType};
+use standard::BATCH_ROWS;
 
-const ROWS: i64 = 8_192;
+/// Of each kind there are so many columns and rows: a hundred thousand values in a batch.
+const KIND_COLUMNS: i64 = 10;
+const KIND_ROWS: i64 = 10_000;
 
 fn main() {
     divan::main();
 }
 
-/// Ten columns in the types that a Parquet reader delivers.
-fn source() -> RecordBatch {
-    let numbers = || 0..ROWS;
-    let texts = |prefix: &'static str| -> ArrayRef {
-        Arc::new(StringViewArray::from_iter_values(numbers().map(|n| format!("{prefix}-{:07}", n * 7_919))))
-    };
-    let plans = ["free", "team", "business", "enterprise"];
-    let plan = DictionaryArray::<Int32Type>::from_iter(numbers().map(|n| plans[n as usize % 4]));
-    let price = Decimal128Array::from_iter_values(numbers().map(|n| i128::from(n) * 12_345));
-    let seen = TimestampMicrosecondArray::from_iter_values(numbers().map(|n| 1_795_234_500_000_000 + n * 61));
-    let columns: Vec<(&str, ArrayRef)> = vec![
-        ("account_id", Arc::new(Int64Array::from_iter_values(numbers().map(|n| n * 1_000_003)))),
-        ("email", texts("someone@example.com")),
-        ("name", texts("Name")),
-        ("plan", Arc::new(plan)),
-        ("seats", Arc::new(Int32Array::from_iter_values(numbers().map(|n| (n % 500) as i32)))),
-        ("usage", Arc::new(Float64Array::from_iter_values(numbers().map(|n| n as f64 / 3.0)))),
-        ("price", Arc::new(price.with_precision_and_scale(12, 2).expect("a decimal"))),
-        ("active", Arc::new(BooleanArray::from_iter(numbers().map(|n| Some(n % 3 != 0))))),
-        ("since", Arc::new(Date32Array::from_iter(numbers().map(|n| (n % 5 != 0).then_some(n as i32))))),
-        ("seen_at", Arc::new(seen.with_timezone("Europe/Berlin"))),
-    ];
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
-        .expect("a batch")
-}
-
-fn carrier(batch: &RecordBatch) -> (Carrier, Shape) {
-    let shape = Shape::of(&batch.schema(), vec!["account_id".to_owned()]).expect("a shape");
-    (Carrier::new(&batch.schema(), &shape).expect("a carrier"), shape)
-}
-
+/// From the types that a Parquet reader and a warehouse deliver into carriers.
 #[divan::bench]
 fn carry(bencher: Bencher<'_, '_>) {
-    let batch = source();
-    let (carrier, _) = carrier(&batch);
-    bencher.counter(ItemsCount::new(ROWS as u64)).bench_local(|| carrier.carry(&batch).expect("carried"));
+    let rows = standard::rows(0..BATCH_ROWS);
+    let delivered = |name: &str| match name {
+        "name" => Some(DataType::Utf8View),
+        "seats" => Some(DataType::Int32),
+        "seen_at" => Some(DataType::Timestamp(TimeUnit::Microsecond, Some("Europe/Berlin".into()))),
+        "plan" => Some(DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))),
+        _ => None,
+    };
+    let columns = rows.schema_ref().fields().iter().zip(rows.columns()).map(|(field, array)| {
+        let array =
+            delivered(field.name()).map_or_else(|| array.clone(), |to| cast(array, &to).expect("cast"));
+        (field.name().clone(), array, true)
+    });
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).expect("a batch");
+    let shape = Shape::of(&batch.schema(), vec!["id".to_owned()]).expect("a shape");
+    let carrier = Carrier::new(&batch.schema(), &shape).expect("a carrier");
+    assert_eq!(carrier.carry(&batch).expect("carried").rows, rows, "what is carried are the standard rows");
+    bencher
+        .counter(ItemsCount::new(BATCH_ROWS as u64))
+        .bench_local(|| carrier.carry(&batch).expect("carried"));
 }
 
 #[divan::bench]
-fn fingerprint(bencher: Bencher<'_, '_>) {
-    let batch = source();
-    let (carrier, shape) = carrier(&batch);
-    let carried = carrier.carry(&batch).expect("carried").rows;
-    let (mut fingerprinter, mut out) = (Fingerprinter::new(&shape), Fingerprints::default());
+fn standard_rows(bencher: Bencher<'_, '_>) {
+    hash(bencher, &standard::shape(), &standard::rows(0..BATCH_ROWS), BATCH_ROWS);
+}
+
+#[divan::bench]
+fn key_alone(bencher: Bencher<'_, '_>) {
+    let (shape, batch) = beside_a_key(Vec::new());
+    hash(bencher, &shape, &batch, KIND_ROWS);
+}
+
+#[divan::bench(args = KINDS)]
+fn kinds(bencher: Bencher<'_, '_>, kind: &str) {
+    let (shape, batch) = beside_a_key((0..KIND_COLUMNS).map(|salt| column(kind, KIND_ROWS, salt)).collect());
+    hash(bencher, &shape, &batch, KIND_ROWS * KIND_COLUMNS);
+}
+
+/// Columns beside a key of one integer.
+fn beside_a_key(columns: Vec<(ValueType, arrow::array::ArrayRef)>) -> (Shape, RecordBatch) {
+    let key = column("integer", KIND_ROWS, -1);
+    let (values, arrays): (Vec<_>, Vec<_>) = std::iter::once(key).chain(columns).unzip();
+    let name = |at: usize| format!("c{at}");
+    let columns =
+        values.into_iter().enumerate().map(|(at, value)| Column { name: name(at), value }).collect();
+    let shape = Shape::new(columns, vec![name(0)]).expect("a shape");
+    let batch = RecordBatch::try_new(shape.schema(), arrays).expect("columns in their carriers");
+    (shape, batch)
+}
+
+/// Fingerprints the batch again and again. `items` is what is counted of it: rows, or values.
+fn hash(bencher: Bencher<'_, '_>, shape: &Shape, batch: &RecordBatch, items: i64) {
+    let (mut fingerprinter, mut out) = (Fingerprinter::new(shape), Fingerprints::default());
     bencher
-        .counter(ItemsCount::new(ROWS as u64))
-        .bench_local(|| fingerprinter.hash(&carried, &mut out).expect("hashed"));
+        .counter(ItemsCount::new(items as u64))
+        .bench_local(|| fingerprinter.hash(batch, &mut out).expect("hashed"));
 }

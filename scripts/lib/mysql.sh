@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Oracle's MySQL and MariaDB, each in a folder of its own: TLS, a Unix socket, two addresses of which the certificate names
-# one, and no care for durability. What both take is said once.
+# one, and no care for durability unless DURABLE says so. What both take is said once.
 #
 #   certs/                    what clients need
 #   server/                   everything that is the server's: data, log, socket
@@ -14,8 +14,12 @@ mysql_flags() {
   printf '%s\n' "--datadir=$server/data" "--port=$2" --bind-address=127.0.0.1,127.0.0.2 --skip-name-resolve \
     "--socket=$server/s.sock" "--pid-file=$server/pid" "--log-error=$server/log" \
     "--ssl-ca=$folder/certs/ca.crt" "--ssl-cert=$folder/certs/server.crt" "--ssl-key=$folder/certs/server.key" \
-    --local-infile=1 --max-connections=400 --max-allowed-packet=64M \
-    --innodb-buffer-pool-size=256M --innodb-flush-log-at-trx-commit=0 --sync-binlog=0
+    --local-infile=1 --max-connections=400 --max-allowed-packet=64M
+  if [ -n "${DURABLE:-}" ]; then
+    printf '%s\n' --innodb-buffer-pool-size=1G --innodb-flush-log-at-trx-commit=1 --sync-binlog=1
+  else
+    printf '%s\n' --innodb-buffer-pool-size=256M --innodb-flush-log-at-trx-commit=0 --sync-binlog=0 --skip-innodb-doublewrite
+  fi
   mysql_user
 }
 
@@ -56,7 +60,8 @@ start_mysql() {
     mysql_flags "$folder" "$2"
   )
   # The identifiers of transactions are on, as managed services have them: they forbid some statements.
-  flags+=(--mysqlx=OFF --secure-file-priv= --gtid-mode=ON --enforce-gtid-consistency=ON --skip-innodb-doublewrite)
+  flags+=(--mysqlx=OFF --secure-file-priv= --gtid-mode=ON --enforce-gtid-consistency=ON)
+  [ -z "${DURABLE:-}" ] || flags+=(--innodb-redo-log-capacity=4G)
   "$root/usr/sbin/mysqld" "${flags[@]}" --initialize-insecure >"$folder/initialize.log" 2>&1 ||
     die_with_log 'MySQL could not make its data folder' "$folder/server/log"
   start_mysqld "$folder" MySQL "$root/usr/sbin/mysqld" "${flags[@]}" --init-file="$folder/init.sql"
@@ -70,7 +75,7 @@ start_mariadb() {
   mariadb-install-db --no-defaults "--datadir=$folder/server/data" --auth-root-authentication-method=normal \
     --skip-test-db "$(mysql_user)" >"$folder/initialize.log" 2>&1 ||
     die_with_log 'MariaDB could not make its data folder' "$folder/initialize.log"
-  start_mysqld "$folder" MariaDB mariadbd --no-defaults "${flags[@]}" --skip-innodb-doublewrite --init-file="$folder/init.sql"
+  start_mysqld "$folder" MariaDB mariadbd --no-defaults "${flags[@]}" --init-file="$folder/init.sql"
 }
 
 prepare_mysql() {

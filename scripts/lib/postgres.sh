@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# PostgreSQL of the machine, in a folder of its own: TLS, SCRAM, a Unix socket, and no care for durability. The tests
-# kill hydrant, not the server.
+# PostgreSQL of the machine, in a folder of its own: TLS, SCRAM, a Unix socket, and no care for durability unless
+# DURABLE says so. The tests kill hydrant, not the server.
 
 # The server refuses to run as root.
 as_postgres() {
@@ -20,6 +20,28 @@ hostssl   all       hydrant_cert  all      cert
 hostnossl all       hydrant_cert  all      reject
 host      all       all           all      scram-sha-256
 HBA
+}
+
+# How much care the server takes, and what for.
+postgres_care() {
+  if [ -n "${DURABLE:-}" ]; then
+    cat <<'CONF'
+# As it comes, which is durable, but for the memory and the room for WAL that any server of some size is given.
+shared_buffers = 1GB
+max_wal_size = 8GB
+CONF
+  else
+    cat <<'CONF'
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+# Nothing but the tests shall move the WAL position or the counters of a table.
+autovacuum = off
+checkpoint_timeout = 1h
+# Tests look into the WAL of the last seconds; others may write much in that time.
+wal_keep_size = 1GB
+CONF
+  fi
 }
 
 # start_postgres FOLDER PORT
@@ -43,14 +65,7 @@ ssl = on
 ssl_cert_file = '$folder/certs/server.crt'
 ssl_key_file = '$server/server.key'
 ssl_ca_file = '$folder/certs/ca.crt'
-fsync = off
-synchronous_commit = off
-full_page_writes = off
-# Nothing but the tests shall move the WAL position or the counters of a table.
-autovacuum = off
-checkpoint_timeout = 1h
-# Tests look into the WAL of the last seconds; others may write much in that time.
-wal_keep_size = 1GB
+$(postgres_care)
 CONF
   ! is_root || chown -R postgres: "$server"
   cd / # the server's user may not enter the folder that we are in

@@ -1,0 +1,100 @@
+//! The whole of a run, against what people would do without hydrant: `cargo bench --bench sync`.
+//!
+//! It starts durable servers of its own, makes its rows, and compares, in turns and from the same state, hydrant with what the
+//! database's own tools and a hand-written merge do with the same rows. After each of them the table is compared with the
+//! model. `--small` is the same with few rows, as `./test` does it; `--help` tells of the rest.
+//!
+//! hydrant and the others are processes of their own, which are measured from outside: wall and processor time, the peak of
+//! resident memory, the server's processor time, and what it wrote to its logs.
+
+// A bench prints what it measured, and ends where something is wrong.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
+
+mod application;
+mod beside;
+mod day;
+mod duckdb;
+mod files;
+mod hydrant;
+mod measured;
+mod mix;
+mod model;
+mod options;
+mod plain_loop;
+mod processes;
+mod products;
+mod report;
+mod servers;
+mod works;
+
+use clap::Parser;
+use measured::Line;
+use options::{Options, Work};
+use report::Style;
+use servers::Server;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+/// How much of the table changes while the application works on it.
+const BESIDE_PERCENT: f64 = 1.0;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, mode, from, to] = arguments.as_slice()
+        && mode == works::PLAIN_LOOP
+    {
+        return plain_loop::rewrite(Path::new(from), Path::new(to));
+    }
+    if arguments.get(1).is_some_and(|mode| mode == application::ARGUMENT) {
+        return application::serve().expect("the application");
+    }
+    let options = Options::parse();
+    let folder = options.folder();
+    // Postgres does not run as root, and passes through.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
+    let mut lines = Vec::new();
+    for target in &options.target {
+        let server = Server::start(*target, &folder.path().join("server"));
+        eprintln!("{}", server.version());
+        for shape in &options.shape {
+            let work = folder.path().join(format!("{}-{}", target.name(), shape.name()));
+            fs::create_dir(&work).expect("a folder");
+            works(&options, &server, *shape, &work, &mut lines);
+            fs::remove_dir_all(&work).expect("our own folder");
+        }
+    }
+    println!("{}", report::tables(&lines, if options.markdown { Style::Markdown } else { Style::Terminal }));
+    if let Some(file) = &options.json {
+        let json = serde_json::to_string_pretty(&lines).expect("JSON");
+        fs::write(file, json + "\n").unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
+}
+
+fn works(options: &Options, server: &Server, shape: model::Shape, folder: &Path, lines: &mut Vec<Line>) {
+    let mut note = |new: Vec<Line>| {
+        for line in &new {
+            eprintln!("{}, {}: {:.2} s", line.work, line.who, line.seconds);
+        }
+        lines.extend(new);
+    };
+    for rows in options.rows() {
+        let bench = works::Bench::new(server, shape, rows, options.rounds(), folder);
+        let (hydrant, first) = bench.first_load(options.wants(Work::FirstLoad));
+        if options.wants(Work::FirstLoad) {
+            note(first);
+        }
+        if options.wants(Work::NoChange) {
+            note(bench.no_change(&hydrant));
+        }
+        if options.wants(Work::Changed) || options.wants(Work::Apply) {
+            for percent in options.changed() {
+                note(bench.changed(&hydrant, percent, options.wants(Work::Apply)));
+            }
+        }
+    }
+    if options.wants(Work::Beside) {
+        let bench = works::Bench::new(server, shape, options.rows_beside(), 1, folder);
+        let (hydrant, _) = bench.first_load(false);
+        application::check::check(server);
+        note(bench.beside(&hydrant, BESIDE_PERCENT, options.idle()));
+    }
+}

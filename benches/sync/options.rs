@@ -1,0 +1,113 @@
+//! What is typed.
+
+use crate::{model::Shape, servers::Kind};
+use clap::{Parser, ValueEnum};
+use std::{path::PathBuf, time::Duration};
+use tempfile::TempDir;
+
+const ROWS: u64 = 10_000_000;
+const ROUNDS: u32 = 3;
+const ROWS_SMALL: u64 = 100_000;
+const ROWS_BESIDE: u64 = 2_000_000;
+const IDLE: Duration = Duration::from_secs(15);
+const IDLE_SMALL: Duration = Duration::from_secs(1);
+const CHANGED: [f64; 4] = [0.1, 1.0, 10.0, 50.0];
+const CHANGED_SMALL: [f64; 2] = [1.0, 50.0];
+
+/// Measures whole runs of hydrant beside what people would do without it.
+#[derive(Debug, Parser)]
+pub(crate) struct Options {
+    /// The databases that are written to.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Postgres])]
+    pub(crate) target: Vec<Kind>,
+    /// What the rows look like.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Shape::Standard])]
+    pub(crate) shape: Vec<Shape>,
+    /// Rows of the model [default: 10000000, beside the application 2000000, with --small 100000]
+    #[arg(long)]
+    rows: Option<u64>,
+    /// How many percent of the rows change [default: 0.1,1,10,50]
+    #[arg(long, value_delimiter = ',')]
+    changed: Vec<f64>,
+    /// The better of so many rounds counts [default: 3, with --small 1]
+    #[arg(long)]
+    rounds: Option<u32>,
+    /// Only these works [default: all]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Work>,
+    /// First load and no change with so many rows after each other, and nothing beside them: the curve of memory.
+    #[arg(long, value_delimiter = ',', conflicts_with_all = ["rows", "only"])]
+    memory_curve: Vec<u64>,
+    /// Everything with few rows, to see that it works.
+    #[arg(long)]
+    small: bool,
+    /// Where the figures are written as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Tables as Markdown.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+    /// The folder, on a disk, that servers and files get a folder in [default: the system's temporary folder]
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// What cargo passes.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Work {
+    FirstLoad,
+    NoChange,
+    Changed,
+    Apply,
+    /// One percent changed with an application beside it.
+    Beside,
+}
+
+impl Options {
+    pub(crate) fn rows(&self) -> Vec<u64> {
+        let usual = if self.small { ROWS_SMALL } else { ROWS };
+        match self.memory_curve.as_slice() {
+            [] => vec![self.rows.unwrap_or(usual)],
+            curve => curve.to_vec(),
+        }
+    }
+
+    /// Rows of the table that the application works on too.
+    pub(crate) fn rows_beside(&self) -> u64 {
+        self.rows.unwrap_or(if self.small { ROWS_SMALL } else { ROWS_BESIDE })
+    }
+
+    /// How long the application has the server for itself before.
+    pub(crate) fn idle(&self) -> Duration {
+        if self.small { IDLE_SMALL } else { IDLE }
+    }
+
+    /// How many percent of the rows change. What changes nothing is a work of its own.
+    pub(crate) fn changed(&self) -> Vec<f64> {
+        let usual: &[f64] = if self.small { &CHANGED_SMALL } else { &CHANGED };
+        let asked = if self.changed.is_empty() { usual } else { &self.changed };
+        asked.iter().copied().filter(|percent| *percent > 0.0).collect()
+    }
+
+    pub(crate) fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(if self.small { 1 } else { ROUNDS }).max(1)
+    }
+
+    pub(crate) fn wants(&self, work: Work) -> bool {
+        match work {
+            Work::NoChange if !self.memory_curve.is_empty() => true,
+            _ if !self.memory_curve.is_empty() => false,
+            _ => self.only.is_empty() || self.only.contains(&work),
+        }
+    }
+
+    /// A folder that goes away at the end.
+    pub(crate) fn folder(&self) -> TempDir {
+        let parent = self.folder.clone().unwrap_or_else(std::env::temp_dir);
+        let made = tempfile::Builder::new().prefix("hydrant-bench-").tempdir_in(&parent);
+        made.unwrap_or_else(|error| panic!("a folder in {}: {error}", parent.display()))
+    }
+}

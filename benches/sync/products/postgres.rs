@@ -1,0 +1,155 @@
+//! Postgres.
+
+use super::{ByHand, Changes, Product, TABLE, checksum_by_sql, path};
+use crate::{
+    model::{Checksum, Column, Kind, Shape},
+    servers::Server,
+};
+use std::path::{Path, PathBuf};
+
+pub(super) struct Postgres<'a> {
+    server: &'a Server,
+    shape: Shape,
+    folder: PathBuf,
+}
+
+impl<'a> Postgres<'a> {
+    pub(super) fn new(server: &'a Server, shape: Shape, folder: &Path) -> Self {
+        Self { server, shape, folder: folder.to_owned() }
+    }
+
+    fn columns(&self) -> String {
+        let columns = self.shape.columns();
+        columns.iter().map(|column| format!("{} {}, ", column.name, type_of(column.kind))).collect()
+    }
+
+    fn key(&self) -> String {
+        self.shape.key().join(", ")
+    }
+
+    fn all(&self, ending: &str) -> PathBuf {
+        self.folder.join(format!("all.{ending}"))
+    }
+}
+
+impl Product for Postgres<'_> {
+    fn create(&self) {
+        self.server.sql(&format!(
+            "CREATE TABLE {TABLE} ({}app_note bigint, PRIMARY KEY ({}))",
+            self.columns(),
+            self.key()
+        ));
+    }
+
+    fn prepare_loads(&self, text: &Path) {
+        let list = self.shape.list();
+        // By way of a table: the binary form is the server's.
+        self.server.sql(&format!(
+            "\\copy {TABLE} ({list}) FROM '{}'
+             \\copy (SELECT {list} FROM {TABLE}) TO '{}' (FORMAT binary)
+             \\copy (SELECT {list} FROM {TABLE}) TO '{}' (FORMAT csv)
+             TRUNCATE {TABLE}",
+            path(text),
+            path(&self.all("binary")),
+            path(&self.all("csv")),
+        ));
+    }
+
+    fn loads(&self) -> Vec<ByHand> {
+        let list = self.shape.list();
+        let load = |who, format: &str| {
+            let file = self.all(format);
+            let sql = format!("\\copy {TABLE} ({list}) FROM '{}' (FORMAT {format})", path(&file));
+            ByHand { who, command: self.server.statements(&sql) }
+        };
+        vec![load("psql \\copy binary", "binary"), load("psql \\copy CSV", "csv")]
+    }
+
+    fn truncate(&self) {
+        self.server.sql(&format!("TRUNCATE {TABLE}"));
+    }
+
+    fn prepare_changes(&self, text: &Changes) -> Changes {
+        let to = Changes {
+            upserted: self.folder.join("upserted.binary"),
+            deleted: self.folder.join("deleted.binary"),
+        };
+        let (list, key) = (self.shape.list(), self.key());
+        self.server.sql(&format!(
+            "CREATE UNLOGGED TABLE prepared (LIKE {TABLE})
+             \\copy prepared ({list}) FROM '{}'
+             \\copy (SELECT {list} FROM prepared) TO '{}' (FORMAT binary)
+             TRUNCATE prepared
+             \\copy prepared ({key}) FROM '{}'
+             \\copy (SELECT {key} FROM prepared) TO '{}' (FORMAT binary)
+             DROP TABLE prepared",
+            path(&text.upserted),
+            path(&to.upserted),
+            path(&text.deleted),
+            path(&to.deleted),
+        ));
+        to
+    }
+
+    fn merge(&self, changes: &Changes) -> ByHand {
+        let (list, key) = (self.shape.list(), self.key());
+        let set: Vec<String> =
+            self.shape.values().iter().map(|name| format!("{name} = EXCLUDED.{name}")).collect();
+        let same: Vec<String> =
+            self.shape.key().iter().map(|name| format!("{TABLE}.{name} = gone.{name}")).collect();
+        let sql = format!(
+            "BEGIN
+             CREATE TEMPORARY TABLE upserted ON COMMIT DROP AS SELECT {list} FROM {TABLE} LIMIT 0
+             CREATE TEMPORARY TABLE gone ON COMMIT DROP AS SELECT {key} FROM {TABLE} LIMIT 0
+             \\copy upserted FROM '{}' (FORMAT binary)
+             \\copy gone FROM '{}' (FORMAT binary)
+             ANALYZE gone
+             DELETE FROM {TABLE} USING gone WHERE {}
+             INSERT INTO {TABLE} ({list}) SELECT {list} FROM upserted ON CONFLICT ({key}) DO UPDATE SET {}
+             COMMIT",
+            path(&changes.upserted),
+            path(&changes.deleted),
+            same.join(" AND "),
+            set.join(", "),
+        );
+        ByHand { who: "COPY binary, INSERT … ON CONFLICT, DELETE", command: self.server.statements(&sql) }
+    }
+
+    fn settle(&self) {
+        self.server.sql("VACUUM (ANALYZE)\nCHECKPOINT");
+    }
+
+    fn checksum(&self) -> Checksum {
+        checksum_by_sql(self.server, self.shape, number)
+    }
+}
+
+fn type_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Id => "bigint NOT NULL",
+        Kind::Tenant | Kind::User => "text NOT NULL",
+        Kind::Name | Kind::Plan => "text",
+        Kind::Integer => "integer",
+        Kind::BigInteger => "bigint",
+        Kind::Decimal => "numeric(12,2)",
+        Kind::Double => "double precision",
+        Kind::Boolean => "boolean",
+        Kind::Instant => "timestamptz",
+        Kind::Date => "date",
+    }
+}
+
+/// The number that a cell was made from.
+fn number(column: &Column) -> String {
+    let name = &column.name;
+    match column.kind {
+        Kind::Id | Kind::Integer | Kind::BigInteger => format!("{name}::bigint"),
+        Kind::Tenant | Kind::User | Kind::Name => format!("('x' || right({name}, 8))::bit(32)::bigint"),
+        Kind::Decimal => format!("({name} * 100)::bigint"),
+        Kind::Double => format!("round({name} * 1e6)::bigint"),
+        Kind::Boolean => format!("{name}::int::bigint"),
+        Kind::Instant => format!("(extract(epoch FROM {name}) * 1000)::bigint"),
+        Kind::Date => format!("({name} - date '1970-01-01')::bigint"),
+        Kind::Plan => format!("coalesce(length({name}), 0)::bigint"),
+    }
+}
