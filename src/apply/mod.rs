@@ -7,6 +7,7 @@
 
 mod exceptions;
 mod pieces;
+mod preparing;
 mod retrying;
 mod rows;
 mod settle;
@@ -26,7 +27,8 @@ use arrow::error::ArrowError;
 use exceptions::ExceptionLog;
 use futures::{StreamExt, TryStreamExt, stream};
 use hydrant_contract::{Applied, Checkpoint, Freshness, Mode, Target, TargetError};
-use pieces::{Gathered, Piece, Pieces};
+use pieces::{Piece, Pieces};
+use preparing::Preparation;
 use roaring::RoaringTreemap;
 use sizing::Sizing;
 use std::{collections::BTreeMap, sync::Arc};
@@ -105,33 +107,35 @@ impl Job<'_> {
     pub async fn apply(&self, last: Option<&Checkpoint>) -> Result<Outcome, ApplyError> {
         let total = self.sealed.changes.total();
         let here = last.filter(|checkpoint| checkpoint.run == self.sealed.run && checkpoint.batch > 0);
-        let (mut number, mut done) = here.map_or((0, 0), |c| (c.batch - 1, c.first_change));
-        let mut log = ExceptionLog::resume(self.store, self.sealed, self.epoch, done).await?;
+        let (last_batch, from) = here.map_or((0, 0), |c| (c.batch - 1, c.first_change));
+        let mut log = ExceptionLog::resume(self.store, self.sealed, self.epoch, from).await?;
         let mut paths = BTreeMap::new();
         let mut sizing = Sizing::new();
-        let mut pieces = Gathered::new(self.pieces(done).await?);
         let spec = Arc::new(self.sealed.spec.clone());
-        (self.progress)(done, total);
+        let begun = Checkpoint {
+            sync: self.sealed.sync.clone(),
+            run: self.sealed.run,
+            epoch: self.epoch,
+            batch: last_batch,
+            first_change: from,
+            next_change: from,
+        };
+        let preparation = Preparation::new(self.pieces(from).await?, spec.clone(), self.sealed.as_of, begun);
+        let mut under_way = preparation.begin(sizing.rows());
+        (self.progress)(from, total);
         loop {
             if self.stop.is_cancelled() {
                 return Err(ApplyError::Stopped);
             }
-            let gathered = pieces.next(sizing.rows()).await?;
-            let rows: usize = gathered.iter().map(|p| p.batch().num_rows()).sum();
-            let (first, next) = (done, done + rows as u64);
-            number += 1;
-            let checkpoint = Checkpoint {
-                sync: self.sealed.sync.clone(),
-                run: self.sealed.run,
-                epoch: self.epoch,
-                batch: number,
-                first_change: first,
-                next_change: next,
-            };
-            let mut unit = Unit::new(&spec, checkpoint, self.sealed, &gathered)?;
+            let (preparation, mut unit) = under_way.ready().await?;
+            // The next one is read and put in order while the target writes this one.
+            under_way = preparation.begin(sizing.rows());
+            let Checkpoint { batch: mut number, first_change: first, next_change: done, .. } =
+                unit.batch.checkpoint;
+            let rows = usize::try_from(done - first).unwrap_or(usize::MAX);
             // An adopted table is as somebody else left it, and so is what goes back to one: of how fresh that is nothing is
             // known, and a row that says so would be wrong.
-            if next == total && self.sealed.fresh {
+            if done == total && self.sealed.fresh {
                 let rows = self.sealed.export.rows();
                 unit.batch.freshness = Some(Freshness { as_of: self.sealed.as_of, rows });
             }
@@ -151,7 +155,6 @@ impl Job<'_> {
             let waiting = log.waiting();
             let ceiling = self.reject_ceiling.saturating_add(waiting.min(settle::ROWS_MAX));
             self.not_too_many(&log, ceiling)?;
-            done = next;
             (self.progress)(done, total);
             if done >= total {
                 let before = number;

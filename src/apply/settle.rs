@@ -74,7 +74,7 @@ impl Job<'_> {
                     first_change: total,
                     next_change: total,
                 };
-                let mut unit = Unit::new(spec, checkpoint, self.sealed, &gathered)?;
+                let mut unit = Unit::new(spec, checkpoint, self.sealed.as_of, &gathered)?;
                 if spec.mode == Mode::Update {
                     // What is gone by now was not written: it stays a reject, and is tried again by the next run.
                     unit.leave_out_absent(self.target).await?;

@@ -29,7 +29,8 @@ impl Sizing {
         self.rows
     }
 
-    /// A batch of so many rows took so long. Growth is at most twofold a step, so that one lucky batch does not make a giant.
+    /// A batch of so many rows took so long. The next that is cut has at most twice as many, so that one lucky batch does not
+    /// make a giant. (One has been cut already: batches are made ready while the one before is written.)
     pub(super) fn learn(&mut self, rows: usize, took: Duration) {
         // A batch that was cut for its bytes, or the last one, says little about larger ones.
         if rows < self.rows / 2 && took < AIM {
@@ -44,7 +45,7 @@ impl Sizing {
         let per_row = took.max(Duration::from_micros(1)).as_secs_f64() / rows.max(1) as f64;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let fitting = (AIM.as_secs_f64() / per_row) as usize;
-        self.rows = fitting.min(self.rows * 2).clamp(ROWS_MIN, ROWS_MAX);
+        self.rows = fitting.min(rows.max(self.rows / 2) * 2).clamp(ROWS_MIN, ROWS_MAX);
     }
 }
 

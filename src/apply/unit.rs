@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     fingerprint::{Fingerprinter, Fingerprints},
-    store::{KEY_HASH, RejectRecord, Sealed, hashes_of},
+    store::{KEY_HASH, RejectRecord, hashes_of},
     sync::Redact,
 };
 use arrow::{
@@ -16,6 +16,7 @@ use arrow::{
     compute::{concat_batches, filter_record_batch, not},
     error::ArrowError,
 };
+use chrono::{DateTime, Utc};
 use hydrant_contract::{
     Applied, Batch, Checkpoint, Column, ErrorKind, Part, Shape, TableSpec, Target, TargetError,
 };
@@ -40,13 +41,14 @@ impl Unit {
     pub(super) fn new(
         spec: &Arc<TableSpec>,
         checkpoint: Checkpoint,
-        sealed: &Sealed,
+        as_of: DateTime<Utc>,
         gathered: &[Piece],
     ) -> Result<Self, ArrowError> {
-        let mut batch = Batch::empty(spec.clone(), checkpoint, sealed.as_of);
+        let mut batch = Batch::empty(spec.clone(), checkpoint, as_of);
         let mut unit = [Origins::default(), Origins::default(), Origins::default()];
         let (mut deletes, mut inserts, mut updates) = (Vec::new(), Vec::new(), Vec::new());
-        let mut fingerprinter = Fingerprinter::new(&spec.shape);
+        // Of a row only the hash of its key is wanted.
+        let mut fingerprinter = Fingerprinter::new(&keys_only(&spec.shape)?);
         for piece in gathered {
             match piece {
                 Piece::Deletes(keys) => {
@@ -67,7 +69,7 @@ impl Unit {
                         let part = filter_record_batch(&picked.rows, &wanted)?;
                         let mut prints = Fingerprints::default();
                         fingerprinter
-                            .hash(&part, &mut prints)
+                            .hash(&part.project(&spec.shape.key_positions())?, &mut prints)
                             .map_err(|e| ArrowError::ComputeError(e.to_string()))?;
                         unit[kind].hashes.extend(prints.keys);
                         let chosen = picked.positions.iter().zip(wanted.values().iter()).filter(|(_, w)| *w);
@@ -118,8 +120,7 @@ impl Unit {
     /// Looking before the write errs on the safe side: a row that appears in between is written twice, never missed.
     pub(super) async fn leave_out_absent(&mut self, target: &dyn Target) -> Result<Vec<u128>, ApplyError> {
         let shape = &self.batch.spec.shape;
-        let keys_only = Shape::new(shape.key_columns().cloned().collect(), shape.key().to_vec())
-            .map_err(|e| ArrowError::SchemaError(e.to_string()))?;
+        let keys_only = keys_only(shape)?;
         let probe = TableSpec { shape: keys_only.clone(), ..(*self.batch.spec).clone() };
         let mut fingerprinter = Fingerprinter::new(&keys_only);
         let mut absent = Vec::new();
@@ -143,6 +144,12 @@ impl Unit {
         }
         Ok(absent)
     }
+}
+
+/// The key columns alone.
+fn keys_only(shape: &Shape) -> Result<Shape, ArrowError> {
+    Shape::new(shape.key_columns().cloned().collect(), shape.key().to_vec())
+        .map_err(|e| ArrowError::SchemaError(e.to_string()))
 }
 
 impl ExceptionLog<'_> {
