@@ -45,6 +45,8 @@ pub struct SyncSpec {
     pub guard: GuardRules,
     /// How many rows may be refused before the run fails.
     pub rejects: RejectCeiling,
+    /// Whether the table may be built anew where most of it changes.
+    pub rewrite: Rewrite,
     /// The syncs that it comes after, by name: if one of them was not published, it is not run. There are no cycles.
     pub after: Vec<String>,
     /// How long a run's files are kept.
@@ -80,6 +82,19 @@ pub enum NullKeys {
     Error,
     /// The row is a reject.
     Reject,
+}
+
+/// Whether a table may be built anew beside itself, and put in its place, instead of being changed row by row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rewrite {
+    /// It is always changed in batches.
+    #[default]
+    Never,
+    /// Where it is large, and about half of its rows change or go.
+    Auto,
+    /// Whenever a run changes anything.
+    Always,
 }
 
 /// How many rows may be refused before the run fails: the larger of the two.

@@ -8,20 +8,24 @@
 mod exceptions;
 mod pieces;
 mod preparing;
+mod rebuild;
 mod retrying;
 mod rows;
 mod settle;
 pub(crate) mod shown;
 mod sizing;
 mod unit;
+mod way;
 
 pub use retrying::Retrying;
 pub use rows::{Picked, pick, pick_all};
+pub use way::Way;
+pub(crate) use way::obstacle;
 
 use crate::{
     point::Point,
     store::{Exceptions, RejectRecord, Sealed, StoreError, SyncStore, read_all},
-    sync::Redact,
+    sync::{Redact, Rewrite},
 };
 use arrow::error::ArrowError;
 use exceptions::ExceptionLog;
@@ -76,6 +80,8 @@ pub struct Outcome {
     pub samples: Vec<RejectRecord>,
     /// Number of the last batch.
     pub last_batch: u64,
+    /// How the changes were written, where building the table anew was asked for.
+    pub way: Option<Way>,
 }
 
 /// All that applying a change set touches.
@@ -90,6 +96,10 @@ pub struct Job<'a> {
     pub epoch: u64,
     /// How many rejects are allowed.
     pub reject_ceiling: u64,
+    /// Whether the table may be built anew.
+    pub rewrite: Rewrite,
+    /// Whether the table was made for this run.
+    pub absent: bool,
     /// The columns whose values are not shown.
     pub redact: &'a Redact,
     /// Asks to stop between batches.
@@ -110,8 +120,32 @@ impl Job<'_> {
         let (last_batch, from) = here.map_or((0, 0), |c| (c.batch - 1, c.first_change));
         let mut log = ExceptionLog::resume(self.store, self.sealed, self.epoch, from).await?;
         let mut paths = BTreeMap::new();
-        let mut sizing = Sizing::new();
         let spec = Arc::new(self.sealed.spec.clone());
+        (self.progress)(from, total);
+        // Once rows were written in batches, the rest goes the same way.
+        let mut way = match from {
+            0 => Way::choose(self.rewrite, self.target, &spec, &self.sealed.changes, self.absent).await?,
+            _ => None,
+        };
+        if way.as_ref().is_some_and(|way| way.rebuild) {
+            match self.rebuild(&spec).await? {
+                Ok(()) => {
+                    paths.insert("rebuild", 1);
+                    let (exceptions, samples) = log.finish();
+                    return Ok(Outcome { exceptions, paths, samples, last_batch: 1, way });
+                }
+                Err(because) => {
+                    tracing::warn!(
+                        sync = self.sealed.sync,
+                        because,
+                        "the table was not built anew: going on in batches"
+                    );
+                    way = Some(Way::batches(format!("building it anew failed: {because}")));
+                    (self.progress)(from, total);
+                }
+            }
+        }
+        let mut sizing = Sizing::new();
         let begun = Checkpoint {
             sync: self.sealed.sync.clone(),
             run: self.sealed.run,
@@ -122,7 +156,6 @@ impl Job<'_> {
         };
         let preparation = Preparation::new(self.pieces(from).await?, spec.clone(), self.sealed.as_of, begun);
         let mut under_way = preparation.begin(sizing.rows());
-        (self.progress)(from, total);
         loop {
             if self.stop.is_cancelled() {
                 return Err(ApplyError::Stopped);
@@ -165,7 +198,7 @@ impl Job<'_> {
                 log.without(&settled).await?;
                 self.not_too_many(&log, self.reject_ceiling)?;
                 let (exceptions, samples) = log.finish();
-                return Ok(Outcome { exceptions, paths, samples, last_batch: number });
+                return Ok(Outcome { exceptions, paths, samples, last_batch: number, way });
             }
             if rows == 0 {
                 let runs = self.store.names().manifest(self.sealed.run, crate::store::Commit::Sealed);

@@ -4,8 +4,8 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Cursor, Inspection, Result, Scanned, ServerInfo, TableSpec,
-    Target, TargetError,
+    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, Inspection, Rebuildable, Result, Scanned,
+    ServerInfo, TableSpec, Target, TargetError,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -75,6 +75,15 @@ impl Target for Retrying {
 
     async fn apply(&self, batch: &Batch) -> Result<Applied> {
         self.again(|| self.inner.apply(batch)).await
+    }
+
+    async fn rebuildable(&self, spec: &TableSpec) -> Result<Rebuildable> {
+        self.again(|| self.inner.rebuildable(spec)).await
+    }
+
+    /// Not again: the changes are used up. Who calls it writes them in batches then, which are.
+    async fn rebuild(&self, last: &Batch, changes: &mut dyn Changes) -> Result<()> {
+        self.inner.rebuild(last, changes).await
     }
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {

@@ -3,7 +3,7 @@
 use super::{
     Exit, Global, Problem, Syncs,
     each::{Told, each},
-    output::{BOLD, GOOD},
+    output::{BOLD, GOOD, WARN},
     progress::Progress,
     unload,
 };
@@ -49,6 +49,9 @@ fn text(report: &CheckReport) {
     let columns: Vec<_> = report.columns.iter().map(|(name, value)| format!("{name} {value}")).collect();
     anstream::println!("   {}", columns.join(", "));
     unload::check(report.unload.as_ref());
+    if let Some(obstacle) = &report.no_rewrite {
+        anstream::println!("   {WARN}rewrite: runs write in batches{WARN:#}, because {obstacle}");
+    }
     if !report.ddl.is_empty() {
         anstream::println!("   the table is absent, the first run creates it");
     }

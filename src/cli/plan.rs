@@ -78,6 +78,10 @@ pub(super) fn text(plan: &PlanReport, command: &str) {
         count(c.deletes),
         count(c.unchanged),
     );
+    if let Some(way) = &plan.way {
+        let what = if way.rebuild { "the table would be built anew" } else { "would be written in batches" };
+        anstream::println!("  rewrite: {what}, because {}", way.because);
+    }
     if let Some(asked) = &plan.cursor {
         cursor::show(&plan.sync, asked, true);
     }

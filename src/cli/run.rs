@@ -220,6 +220,10 @@ pub(super) fn notes(report: &RunReport, command: &str) {
         notes(earlier, &format!("run {sync}"));
     }
     unload::run(sync, report.unload.as_ref());
+    if let Some(way) = &report.way {
+        let what = if way.rebuild { "the table was built anew" } else { "written in batches" };
+        anstream::println!("{sync}: rewrite: {what}, because {}", way.because);
+    }
     if let Some(asked) = &report.cursor {
         cursor::show(sync, asked, false);
     }

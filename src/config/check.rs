@@ -49,7 +49,7 @@ pub(super) fn config(raw: raw::Configuration, path: &Path, reader: &mut Reader<'
     let known = sync::Known {
         sources: sources.as_ref().map(Names::names),
         targets: targets.as_ref().map(Names::names),
-        tables: targets.as_ref().map(of_tables).unwrap_or_default(),
+        kinds: targets.as_ref().map(kinds).unwrap_or_default(),
         // Where it is wrong, it was complained about.
         retain: retain.unwrap_or_default(),
         dbt: &dbt,
@@ -68,16 +68,16 @@ pub(super) fn config(raw: raw::Configuration, path: &Path, reader: &mut Reader<'
     })
 }
 
-/// The targets that are known to hold tables and no documents, with their kinds.
-fn of_tables(targets: &Names<raw::Target>) -> BTreeMap<&str, &'static str> {
+/// The targets that are right, with their kinds.
+fn kinds(targets: &Names<raw::Target>) -> BTreeMap<&str, &'static str> {
     let kind = |target: &raw::Target| match target {
-        raw::Target::Sqlite(_) => Some("sqlite"),
-        raw::Target::Postgres(_) => Some("postgres"),
-        raw::Target::Mysql(_) => Some("mysql"),
-        raw::Target::Mongodb(_) => None,
+        raw::Target::Sqlite(_) => "sqlite",
+        raw::Target::Postgres(_) => "postgres",
+        raw::Target::Mysql(_) => "mysql",
+        raw::Target::Mongodb(_) => "mongodb",
     };
     let known = targets.0.iter();
-    known.filter_map(|named| Some((named.name.value.as_str(), kind(&named.value.as_ref()?.value)?))).collect()
+    known.filter_map(|named| Some((named.name.value.as_str(), kind(&named.value.as_ref()?.value)))).collect()
 }
 
 /// How long files are kept; what is not said is taken from `otherwise`.

@@ -10,7 +10,7 @@ use super::{
     tree::Node,
     value::{Choice, Either, Form, Hidden, List, Names, OneOf, Scalar, Setting, Text, YesNo},
 };
-use crate::sync::{DuplicateKeys, NullKeys};
+use crate::sync::{DuplicateKeys, NullKeys, Rewrite};
 use hydrant_contract::{DocumentId, Mode, Nulls, SoftMark};
 use schemars::JsonSchema;
 
@@ -237,6 +237,9 @@ block! {
         [default] guard: Guard,
         /// How many rows may be refused before the run fails: the larger of both counts.
         [default] rejects: Rejects,
+        /// Whether the table may be built anew beside itself and put in its place where most of it changes, in a target of the
+        /// type `postgres`. The application's writers wait meanwhile.
+        [default = "never"] rewrite: OneOf<Rewrite>,
         /// What happens to a value that the target's column cannot hold, by column: `reject` (the default), `null`,
         /// `truncate` or `{ replace: value }`.
         [default] refused: Names<Policy>,
@@ -353,6 +356,14 @@ words! {
     NullKeys {
         "error" => Self::Error, "The run fails before anything is written, and names the first ten rows.";
         "reject" => Self::Reject, "The row is a reject.";
+    }
+}
+
+words! {
+    Rewrite {
+        "never" => Self::Never, "The table is changed in batches.";
+        "auto" => Self::Auto, "It is built anew if it has at least 100,000 rows and half of them change or go.";
+        "always" => Self::Always, "It is built anew whenever a run changes anything.";
     }
 }
 

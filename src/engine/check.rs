@@ -8,7 +8,13 @@ use super::{
     table_spec,
     unload::{Asking, way},
 };
-use crate::{fingerprint::Scheme, source::About, store::History, sync::SyncSpec};
+use crate::{
+    apply::obstacle,
+    fingerprint::Scheme,
+    source::About,
+    store::History,
+    sync::{Rewrite, SyncSpec},
+};
 use hydrant_contract::{Inspection, Shape};
 
 /// Checks a sync; changes nothing, and does not run the query.
@@ -47,5 +53,10 @@ async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckR
     };
     let dbt = sync.model.dbt.clone();
     let unload = way(env, sync, Asking::Plan).await?.report();
-    Ok(CheckReport { sync: sync.name.clone(), dbt, source, notes, target, table, columns, ddl, unload })
+    let no_rewrite = match sync.rewrite {
+        Rewrite::Auto | Rewrite::Always if ddl.is_empty() => obstacle(env.target.as_ref(), &spec).await?,
+        Rewrite::Auto | Rewrite::Always | Rewrite::Never => None,
+    };
+    let sync = sync.name.clone();
+    Ok(CheckReport { sync, dbt, source, notes, target, table, columns, ddl, no_rewrite, unload })
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     apply::{
-        pick,
+        Way, pick,
         shown::{HIDDEN, key_text},
     },
     fingerprint::{Fingerprinter, Fingerprints, Scheme},
@@ -149,7 +149,7 @@ async fn planned(
     enter(Step::Export);
     let lost = CancellationToken::new();
     let opened = completed(env, sync, opened, Asking::Plan, &mender, &lost).await?;
-    let Opened { rows, earlier, way, course, .. } = opened;
+    let Opened { rows, earlier, way: unload, course, .. } = opened;
     let scratch = |e: &dyn std::fmt::Display| StoreError::Scratch {
         place: env.scratch.display().to_string(),
         message: e.to_string(),
@@ -205,6 +205,7 @@ async fn planned(
         Sampler { env, store: &store, names, spec: &spec, redact, absent, hold, samples: options.samples };
     let samples = sampler.samples(&export, &compared).await?;
     compared.changes.hold(verdict.hold);
+    let way = Way::choose(sync.rewrite, env.target.as_ref(), &spec, &compared.changes, absent).await?;
     Ok(PlanReport {
         sync: sync.name.clone(),
         // A rollback asks no source.
@@ -221,7 +222,8 @@ async fn planned(
             }),
             Origin::Query | Origin::Last { .. } | Origin::Table(_) => None,
         },
-        unload: way.and_then(|way| way.report()),
+        unload: unload.and_then(|way| way.report()),
+        way,
         counts: Counts {
             rejected: refused.len() as u64,
             ..Counts::planned(&compared.changes, export.rows(), &verdict.findings)

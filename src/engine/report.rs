@@ -2,6 +2,7 @@
 
 use super::{CursorReport, CursorStatus, UnloadReport};
 use crate::{
+    apply::Way,
     dbt::Node,
     diff::Held,
     guard::{Finding, Then},
@@ -40,6 +41,9 @@ pub struct RunReport {
     pub rejects: Vec<RejectRecord>,
     /// Batches by the way that their rows took.
     pub batches: BTreeMap<&'static str, u64>,
+    /// Whether the table was built anew, and why or why not, where the sync allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
     /// Seconds that each step took.
     pub seconds: BTreeMap<&'static str, f64>,
     /// What the query was asked for, where the sync has a cursor.
@@ -105,6 +109,9 @@ pub struct PlanReport {
     /// The counts; rejects are found only when rows are sent.
     #[serde(flatten)]
     pub counts: Counts,
+    /// Whether the table would be built anew, and why or why not, where the sync allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
     /// What the guard finds: warnings, why changes would be withheld, or the run stopped.
     pub findings: Vec<Finding>,
     /// Values that the target's columns cannot hold and that would be mended, by column and way.
@@ -259,6 +266,9 @@ pub struct CheckReport {
     pub columns: Vec<(String, String)>,
     /// Statements that would create the table, if it is absent.
     pub ddl: Vec<String>,
+    /// Why the table cannot be built anew, where the sync allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_rewrite: Option<String>,
     /// How the query's rows would come, if the source was asked to unload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unload: Option<UnloadReport>,

@@ -42,6 +42,7 @@ mod tests {
             null_keys: NullKeys::Error,
             guard: GuardRules::default(),
             rejects: RejectCeiling::default(),
+            rewrite: crate::sync::Rewrite::Never,
             after: after.iter().map(|name| (*name).to_owned()).collect(),
             retain: Retention::default(),
             redact: Redact::default(),

@@ -243,6 +243,7 @@ async fn world() -> (Env, SyncSpec, MemoryTarget) {
         null_keys: NullKeys::Error,
         guard: GuardRules::default(),
         rejects: RejectCeiling::default(),
+        rewrite: hydrant::sync::Rewrite::Never,
         after: Vec::new(),
         retain: Retention::default(),
         redact: Redact::default(),

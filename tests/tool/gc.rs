@@ -142,6 +142,7 @@ impl World {
             null_keys: NullKeys::Error,
             guard: GuardRules::default(),
             rejects: RejectCeiling::default(),
+            rewrite: hydrant::sync::Rewrite::Never,
             after: Vec::new(),
             retain,
             redact: Redact::default(),

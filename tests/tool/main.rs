@@ -28,6 +28,7 @@ mod proxy;
 mod quickstart;
 mod races;
 mod rejects;
+mod rewrite;
 mod secrets;
 mod simulation;
 mod state;

@@ -12,8 +12,8 @@ use hydrant::{
     sync::Retention,
 };
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Cursor, ErrorKind, Inspection, Result, Scanned, ServerInfo,
-    TableSpec, Target, TargetError,
+    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable, Result,
+    Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use object_store::memory::InMemory;
 use std::sync::{
@@ -57,6 +57,14 @@ impl Target for Plain {
             true => self.inner.apply(batch).await,
             false => Err(TargetError::new(ErrorKind::Unreachable, "writing a batch", "no answer")),
         }
+    }
+
+    async fn rebuildable(&self, spec: &TableSpec) -> Result<Rebuildable> {
+        self.inner.rebuildable(spec).await
+    }
+
+    async fn rebuild(&self, last: &Batch, changes: &mut dyn Changes) -> Result<()> {
+        self.inner.rebuild(last, changes).await
     }
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {

@@ -12,7 +12,7 @@ use crate::{
         table,
         value::{Either, List, Names, OneOf, Text, YesNo},
     },
-    sync::{DuplicateKeys, NullKeys, Redact, Refused, RejectCeiling, Retention, SyncSpec},
+    sync::{DuplicateKeys, NullKeys, Redact, Refused, RejectCeiling, Retention, Rewrite, SyncSpec},
 };
 use hydrant_contract::{Deletes, Documents, Mode, SoftMark, TableName};
 use std::{collections::BTreeMap, ops::Range};
@@ -26,8 +26,8 @@ pub(super) struct Known<'a> {
     pub(super) sources: Option<Vec<&'a str>>,
     /// Names of targets, likewise.
     pub(super) targets: Option<Vec<&'a str>>,
-    /// The targets that are known to hold tables and no documents, with their kinds.
-    pub(super) tables: BTreeMap<&'a str, &'static str>,
+    /// The targets that are right, with their kinds.
+    pub(super) kinds: BTreeMap<&'a str, &'static str>,
     /// How long files are kept.
     pub(super) retain: Retention,
     /// The dbt project.
@@ -129,6 +129,7 @@ fn sync(
     let null_keys = raw.null_keys.or(OneOf(NullKeys::default()));
     let guard = guard(raw.guard);
     let rejects = rejects(raw.rejects);
+    let rewrite = rewrite(raw.rewrite, mode, deletes.as_ref(), target.as_deref(), known, reader);
     let refused = refused(raw.refused, key.as_deref(), reader);
     let redact = redact(raw.redact, reader);
     let retain = retention(raw.retain, known.retain);
@@ -149,6 +150,7 @@ fn sync(
         null_keys: null_keys?.0,
         guard: guard?,
         rejects: rejects?,
+        rewrite: rewrite?,
         after: after?.into_iter().map(|at| at.value).collect(),
         retain: retain?,
         redact: redact?,
@@ -266,7 +268,7 @@ fn documents(
 ) -> Option<Documents> {
     let Some(raw) = raw.optional()? else { return Some(Documents::default()) };
     if let Some(target) = target
-        && let Some(kind) = known.tables.get(target)
+        && let Some(kind) = known.kinds.get(target).filter(|kind| **kind != "mongodb")
     {
         let message = format!("`document` has no effect: the target `{target}` is of the type `{kind}`");
         let help = "remove it, or name a target that holds documents (`type: mongodb`)";
@@ -277,6 +279,36 @@ fn documents(
     let (id, nulls) = (raw.value.id.or(OneOf(default.id)), raw.value.nulls.or(OneOf(default.nulls)));
     let replace = raw.value.replace.or(YesNo(default.replace));
     Some(Documents { id: id?.0, replace: replace?.0, nulls: nulls?.0 })
+}
+
+/// Said of a sync that nothing can be built anew for, it is a mistake about what will happen.
+fn rewrite(
+    raw: Field<OneOf<Rewrite>>,
+    mode: Option<Mode>,
+    deletes: Option<&Deletes>,
+    target: Option<&str>,
+    known: &Known<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Rewrite> {
+    let Some(raw) = raw.optional()? else { return Some(Rewrite::default()) };
+    if raw.value.0 == Rewrite::Never {
+        return Some(Rewrite::Never);
+    }
+    if let Some(target) = target
+        && let Some(kind) = known.kinds.get(target).filter(|kind| **kind != "postgres")
+    {
+        let message = format!("`rewrite` has no effect: the target `{target}` is of the type `{kind}`");
+        let help = "remove it: only tables of a target of the type `postgres` are built anew";
+        reader.problem(&raw.span, message, help.to_owned());
+        return None;
+    }
+    if mode? != Mode::Mirror || *deletes? != Deletes::Hard {
+        let help = "remove it, or use mode `mirror` with `deletes: hard`";
+        let message = "`rewrite` has no effect: only a mirror with hard deletes is built anew";
+        reader.problem(&raw.span, message, help.to_owned());
+        return None;
+    }
+    Some(raw.value.0)
 }
 
 fn soft(at: At<Either<Text, raw::Soft>>, key: Option<&[String]>, reader: &mut Reader<'_>) -> Option<Deletes> {

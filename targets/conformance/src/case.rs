@@ -41,11 +41,13 @@ pub enum Clause {
     Apply,
     /// The method `scan`.
     Scan,
+    /// The method `rebuild`, and `rebuildable` with it.
+    Rebuild,
 }
 
 impl Clause {
     /// All of them; each must be proved by a case.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Repeatable,
         Self::OneUnit,
         Self::Fenced,
@@ -55,5 +57,6 @@ impl Clause {
         Self::Inspect,
         Self::Apply,
         Self::Scan,
+        Self::Rebuild,
     ];
 }

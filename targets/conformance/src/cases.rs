@@ -31,6 +31,7 @@ mod load;
 mod modes;
 mod names;
 mod random;
+mod rebuild;
 mod rejects;
 mod scan;
 mod settle;
@@ -55,6 +56,7 @@ pub fn cases() -> Vec<Case> {
         limits::cases(),
         scan::cases(),
         load::cases(),
+        rebuild::cases(),
     ]
     .concat()
 }

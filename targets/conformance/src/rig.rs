@@ -86,6 +86,8 @@ pub enum Need {
     Schemas,
     /// [`Capabilities::unique_columns`](hydrant_contract::Capabilities::unique_columns).
     UniqueColumns,
+    /// [`Capabilities::rebuild`](hydrant_contract::Capabilities::rebuild).
+    Rebuild,
     /// The rig can hold a lock from outside.
     Locks,
     /// The target shows statements that a person can run.
@@ -114,6 +116,7 @@ impl Need {
             Self::Transactions => "the target has no transactions",
             Self::Schemas => "the target has no schemas",
             Self::UniqueColumns => "the target enforces no unique columns",
+            Self::Rebuild => "the target does not build tables anew",
             Self::Locks => "the target has no locks to wait for",
             Self::Statements => "the target has no statements",
             Self::ForeignKeys => "the target has no foreign keys",

@@ -104,6 +104,7 @@ async fn lacks(rig: &dyn Rig) -> Result<Vec<Need>, String> {
         (can.transactions, Need::Transactions),
         (can.schemas, Need::Schemas),
         (can.unique_columns, Need::UniqueColumns),
+        (can.rebuild, Need::Rebuild),
     ];
     let of_target = of_target.into_iter().filter(|(can, _)| !can).map(|(_, need)| need);
     Ok(rig.lacks().iter().copied().chain(of_target).collect())
@@ -124,8 +125,8 @@ mod tests {
     use super::*;
     use crate::{Clause, Fixture, Held, Value};
     use hydrant_contract::{
-        Applied, Batch, Capabilities, Checkpoint, Column, Cursor, Freshness, Inspection, Scanned, ServerInfo,
-        TableName, TableSpec, Target, ValueType,
+        Applied, Batch, Capabilities, Changes, Checkpoint, Column, Cursor, Freshness, Inspection,
+        Rebuildable, Scanned, ServerInfo, TableName, TableSpec, Target, ValueType,
     };
     use std::sync::Arc;
 
@@ -180,7 +181,7 @@ mod tests {
     #[async_trait::async_trait]
     impl Target for Poor {
         async fn capabilities(&self) -> hydrant_contract::Result<Capabilities> {
-            Ok(Capabilities { transactions: true, schemas: false, unique_columns: false })
+            Ok(Capabilities { transactions: true, schemas: false, unique_columns: false, rebuild: false })
         }
 
         async fn probe(&self) -> hydrant_contract::Result<ServerInfo> {
@@ -201,6 +202,14 @@ mod tests {
 
         async fn apply(&self, _: &Batch) -> hydrant_contract::Result<Applied> {
             Ok(Applied::default())
+        }
+
+        async fn rebuildable(&self, _: &TableSpec) -> hydrant_contract::Result<Rebuildable> {
+            Ok(Rebuildable::default())
+        }
+
+        async fn rebuild(&self, _: &Batch, _: &mut dyn Changes) -> hydrant_contract::Result<()> {
+            Ok(())
         }
 
         async fn read(

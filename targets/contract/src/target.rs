@@ -1,6 +1,8 @@
 //! The trait.
 
-use crate::{Applied, Batch, Checkpoint, Cursor, Inspection, Result, Scanned, TableSpec};
+use crate::{
+    Applied, Batch, Changes, Checkpoint, Cursor, Inspection, Rebuildable, Result, Scanned, TableSpec,
+};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 
@@ -16,7 +18,8 @@ use async_trait::async_trait;
 ///    and fails with [`ErrorKind::Fenced`](crate::ErrorKind::Fenced). The comparison happens in the transaction of the
 ///    batch and excludes a concurrent claim.
 /// 4. **Only managed columns and keys are touched.** Other rows, other columns, indexes, grants, triggers and views
-///    stay. Nothing is ever dropped or truncated.
+///    stay. Nothing is ever dropped or truncated, but for a table whose like has taken its place
+///    ([`rebuild`](Target::rebuild), which nobody calls who was not told to).
 /// 5. **Exact or refused.** A value that the column cannot hold exactly is a [`Reject`](crate::Reject): the row is not
 ///    written (an existing row keeps its old values), all other rows of the batch are.
 /// 6. **Locks are short.** Rows are locked in key order; waits for locks end in
@@ -64,6 +67,23 @@ pub trait Target: Send + Sync {
     /// batch that is more than one ahead of the checkpoint, and nothing else for its number.
     async fn apply(&self, batch: &Batch) -> Result<Applied>;
 
+    /// Whether [`rebuild`](Target::rebuild) could write the changes of a run to this table, which is there and fits. Changes
+    /// nothing. An answer without obstacles is no promise: what is in the way may come to be there before the run.
+    async fn rebuildable(&self, spec: &TableSpec) -> Result<Rebuildable>;
+
+    /// Writes all changes of a run in one unit with the checkpoint and the freshness of `last`, a batch without rows: builds
+    /// the table anew beside itself and puts it in its place. Only for mode `mirror` with hard deletes, and only where
+    /// [`Capabilities::rebuild`] says so.
+    ///
+    /// Afterwards the rows are those that [`apply`](Target::apply) would have left, batch by batch, and everything else of the
+    /// table is as before: its name, columns, indexes, constraints, owner, grants, comments and settings. Rows that the
+    /// application has written are kept, and what it writes meanwhile waits, but is not lost. Those who read go on reading; at
+    /// the end they wait for seconds at most.
+    ///
+    /// All or nothing: where a row is refused, something is in the way, or a lock is not had in time, it fails and nothing is
+    /// changed. Then the same changes are to be applied in batches, which finds the rows that are at fault.
+    async fn rebuild(&self, last: &Batch, changes: &mut dyn Changes) -> Result<()>;
+
     /// Reads the managed columns of the rows with these keys ([`Shape::key_schema`](crate::Shape::key_schema)), in the
     /// carriers of [`Shape::schema`](crate::Shape::schema), in no particular order. Absent keys have no row. A value
     /// that was not written by hydrant and that the carrier cannot hold is an error.
@@ -92,6 +112,8 @@ pub struct Capabilities {
     pub schemas: bool,
     /// The table enforces unique columns other than the key.
     pub unique_columns: bool,
+    /// A table can be built anew beside itself; see [`Target::rebuild`].
+    pub rebuild: bool,
 }
 
 /// Whom a target reached.

@@ -12,8 +12,8 @@ pub use table::{MemoryColumn, Refuse};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Cursor, ErrorKind, Freshness, Inspection, Mismatch, Result,
-    Scanned, ServerInfo, TableName, TableSpec, Target, TargetError,
+    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Freshness, Inspection, Mismatch,
+    Rebuildable, Result, Scanned, ServerInfo, TableName, TableSpec, Target, TargetError,
 };
 use std::{
     collections::BTreeMap,
@@ -101,7 +101,7 @@ impl MemoryTarget {
 #[async_trait]
 impl Target for MemoryTarget {
     async fn capabilities(&self) -> Result<Capabilities> {
-        Ok(Capabilities { transactions: true, schemas: true, unique_columns: true })
+        Ok(Capabilities { transactions: true, schemas: true, unique_columns: true, rebuild: false })
     }
 
     async fn probe(&self) -> Result<ServerInfo> {
@@ -154,6 +154,15 @@ impl Target for MemoryTarget {
         }
         applied.push(batch.checkpoint.clone());
         Ok(Applied { rejects, path: "memory" })
+    }
+
+    async fn rebuildable(&self, _: &TableSpec) -> Result<Rebuildable> {
+        Ok(Rebuildable::never("memory"))
+    }
+
+    async fn rebuild(&self, last: &Batch, _: &mut dyn Changes) -> Result<()> {
+        let doing = format!("building {} anew", last.spec.table);
+        Err(TargetError::new(ErrorKind::Broken, doing, "memory does not build tables anew"))
     }
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {

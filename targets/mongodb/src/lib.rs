@@ -38,8 +38,8 @@ use async_trait::async_trait;
 use config::Config;
 use connect::{Connector, Link};
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Cursor, ErrorKind, Inspection, Result, Scanned, ServerInfo,
-    TableSpec, Target, TargetError,
+    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable, Result,
+    Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use std::{
     collections::HashMap,
@@ -101,7 +101,12 @@ impl fmt::Debug for MongodbTarget {
 impl Target for MongodbTarget {
     async fn capabilities(&self) -> Result<Capabilities> {
         let link = self.connector.link().await?;
-        Ok(Capabilities { transactions: link.transactions, schemas: true, unique_columns: true })
+        Ok(Capabilities {
+            transactions: link.transactions,
+            schemas: true,
+            unique_columns: true,
+            rebuild: false,
+        })
     }
 
     async fn probe(&self) -> Result<ServerInfo> {
@@ -155,6 +160,15 @@ impl Target for MongodbTarget {
             self.disbelieve(&batch.checkpoint);
         }
         Ok(written.applied)
+    }
+
+    async fn rebuildable(&self, _: &TableSpec) -> Result<Rebuildable> {
+        Ok(Rebuildable::never("MongoDB"))
+    }
+
+    async fn rebuild(&self, last: &Batch, _: &mut dyn Changes) -> Result<()> {
+        let doing = format!("building {} anew", last.spec.table);
+        Err(TargetError::new(ErrorKind::Broken, doing, "MongoDB does not build tables anew"))
     }
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {

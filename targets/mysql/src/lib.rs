@@ -47,8 +47,8 @@ use async_trait::async_trait;
 use config::Config;
 use connect::Connector;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Cursor, ErrorKind, Inspection, Result, Scanned, ServerInfo,
-    TableSpec, Target, TargetError,
+    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable, Result,
+    Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use std::{
     collections::HashMap,
@@ -117,7 +117,7 @@ impl fmt::Debug for MysqlTarget {
 #[async_trait]
 impl Target for MysqlTarget {
     async fn capabilities(&self) -> Result<Capabilities> {
-        Ok(Capabilities { transactions: true, schemas: true, unique_columns: true })
+        Ok(Capabilities { transactions: true, schemas: true, unique_columns: true, rebuild: false })
     }
 
     async fn probe(&self) -> Result<ServerInfo> {
@@ -170,6 +170,15 @@ impl Target for MysqlTarget {
             self.disbelieve(&batch.checkpoint);
         }
         Ok(written.applied)
+    }
+
+    async fn rebuildable(&self, _: &TableSpec) -> Result<Rebuildable> {
+        Ok(Rebuildable::never("MySQL"))
+    }
+
+    async fn rebuild(&self, last: &Batch, _: &mut dyn Changes) -> Result<()> {
+        let doing = format!("building {} anew", last.spec.table);
+        Err(TargetError::new(ErrorKind::Broken, doing, "MySQL does not build tables anew"))
     }
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {

@@ -46,6 +46,28 @@ impl<'t> Copy<'t> {
         Ok(())
     }
 
+    /// Appends a row for the temporary table: its part, its number there, and its fields. A refused one leaves no trace.
+    fn put_staged(
+        &mut self,
+        plan: &Plan<'_>,
+        arrays: &[Option<&ArrayRef>],
+        part: Part,
+        number: usize,
+        row: usize,
+    ) -> Result<(), BadRow> {
+        let start = self.buffer.len();
+        self.buffer.put_i16(i16::try_from(plan.columns.len() + 2).unwrap_or(i16::MAX));
+        self.buffer.put_i32(2);
+        self.buffer.put_i16(statement::part_number(part));
+        self.buffer.put_i32(4);
+        self.buffer.put_i32(i32::try_from(number).unwrap_or(i32::MAX));
+        let put = put_row(plan, arrays, row, Codecs::Travel, &mut self.buffer);
+        if put.is_err() {
+            self.buffer.truncate(start);
+        }
+        put
+    }
+
     /// Ends it and returns how many rows the server counted.
     async fn end(mut self) -> Result<u64, Error> {
         self.buffer.put_i16(-1);
@@ -182,19 +204,12 @@ pub(crate) async fn stage(
     for (part, rows) in parts.into_iter().filter(|(part, _)| *part != Part::Inserts || with_inserts) {
         let arrays = plan.arrays(rows, part == Part::Deletes);
         for row in 0..rows.num_rows() {
-            let start = copy.buffer.len();
-            copy.buffer.put_i16(i16::try_from(plan.columns.len() + 2).unwrap_or(i16::MAX));
-            copy.buffer.put_i32(2);
-            copy.buffer.put_i16(statement::part_number(part));
-            copy.buffer.put_i32(4);
-            copy.buffer.put_i32(i32::try_from(staged.rows.len()).unwrap_or(i32::MAX));
-            match put_row(plan, &arrays, row, Codecs::Travel, &mut copy.buffer) {
+            match copy.put_staged(plan, &arrays, part, staged.rows.len(), row) {
                 Ok(()) => {
                     staged.rows.push((part, u32::try_from(row).unwrap_or(u32::MAX)));
                     copy.send().await?;
                 }
                 Err(refused) => {
-                    copy.buffer.truncate(start);
                     // A key that the column cannot hold is not in the table: there is nothing to delete.
                     if part != Part::Deletes {
                         rejects.push(refused.reject(part));
@@ -209,6 +224,19 @@ pub(crate) async fn stage(
     copy.end().await?;
     tx.run(statement::ANALYZE_STAGE).await?;
     Ok((staged, rejects))
+}
+
+/// Copies keys into the temporary table, which is there. Only whether a key is there counts, not its number.
+pub(crate) async fn keys(tx: &Transaction<'_>, plan: &Plan<'_>, keys: &RecordBatch) -> Result<(), Error> {
+    let mut copy = Copy::begin(tx, &statement::copy_to_stage(plan)).await?;
+    let arrays = plan.arrays(keys, true);
+    for row in 0..keys.num_rows() {
+        // A key that the column cannot hold is not in the table: there is nothing to delete.
+        if copy.put_staged(plan, &arrays, Part::Deletes, 0, row).is_ok() {
+            copy.send().await?;
+        }
+    }
+    copy.end().await.map(|_| ())
 }
 
 /// Which codecs a row is written with.

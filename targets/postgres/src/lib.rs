@@ -8,6 +8,8 @@
 //!   of their keys;
 //! - what the server refuses is searched for row by row (`careful`, `search`), and everything else is written.
 //!
+//! Where most rows change, and the sync allows it, the table is built anew beside itself instead (`rebuild`).
+//!
 //! Nothing outlives a transaction, so a pooler in transaction mode may stand in between.
 
 mod careful;
@@ -26,6 +28,7 @@ mod name;
 mod own;
 mod plan;
 mod read;
+mod rebuild;
 mod scan;
 mod statement;
 mod timeouts;
@@ -39,8 +42,8 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use connect::Connector;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Cursor, ErrorKind, Inspection, Result, Scanned, ServerInfo,
-    TableSpec, Target, TargetError,
+    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable, Result,
+    Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use std::{
     collections::HashMap,
@@ -107,7 +110,7 @@ impl fmt::Debug for PostgresTarget {
 #[async_trait]
 impl Target for PostgresTarget {
     async fn capabilities(&self) -> Result<Capabilities> {
-        Ok(Capabilities { transactions: true, schemas: true, unique_columns: true })
+        Ok(Capabilities { transactions: true, schemas: true, unique_columns: true, rebuild: true })
     }
 
     async fn probe(&self) -> Result<ServerInfo> {
@@ -164,6 +167,26 @@ impl Target for PostgresTarget {
             self.disbelieve(&batch.checkpoint);
         }
         Ok(written.applied)
+    }
+
+    async fn rebuildable(&self, spec: &TableSpec) -> Result<Rebuildable> {
+        let doing = format!("looking whether {} can be built anew", spec.table);
+        self.in_time(&doing, async {
+            let tx = self.begin(doing.clone()).await?;
+            let outcome = rebuild::rebuildable(&tx, spec).await;
+            tx.finish(outcome).await
+        })
+        .await
+    }
+
+    /// Takes as long as the table is large: only its parts have limits, and those for whom others wait.
+    async fn rebuild(&self, last: &Batch, changes: &mut dyn Changes) -> Result<()> {
+        let Checkpoint { sync, run, .. } = &last.checkpoint;
+        let doing = format!("building {} anew with the changes of run {run} of {sync:?}", last.spec.table);
+        let tx = self.begin(doing).await?;
+        let outcome = rebuild::rebuild(&tx, last, changes).await;
+        let outcome = holders::readers_named(&tx, &last.spec.table, outcome).await;
+        tx.finish(outcome).await
     }
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {

@@ -235,6 +235,24 @@ pub(crate) fn read(plan: &Plan<'_>) -> String {
     )
 }
 
+/// Inserts into a table that is being built what `from` holds of rows whose key has not come, neither with values (they are
+/// there already) nor to be deleted (then it is staged).
+pub(crate) fn copy_rest(plan: &Plan<'_>, from: &str) -> String {
+    let columns = written(plan).join(", ");
+    let there = plan.key_columns().map(|(at, column)| {
+        let quoted = column.quoted();
+        format!("t.{quoted} {} n.{quoted}", plan.key_operator(at))
+    });
+    format!(
+        "INSERT INTO {new} ({columns}) SELECT {columns} FROM {from} AS t \
+         WHERE NOT EXISTS (SELECT FROM {new} AS n WHERE {there}) \
+         AND NOT EXISTS (SELECT FROM pg_temp.hydrant_stage AS s WHERE {deleted})",
+        new = plan.table.quoted,
+        there = there.collect::<Vec<_>>().join(" AND "),
+        deleted = same_key(plan, "t", "s"),
+    )
+}
+
 /// Columns that an insert writes.
 fn written(plan: &Plan<'_>) -> Vec<String> {
     plan.columns

@@ -3,6 +3,7 @@
 use crate::{classify, connect::Connector, timeouts::Timeouts};
 use hydrant_contract::{ErrorKind, Result, TargetError};
 use hydrant_postgres::Connection;
+use std::time::Duration;
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
@@ -108,6 +109,19 @@ impl<'c> Transaction<'c> {
     /// Runs statements that return nothing, in one round trip.
     pub(crate) async fn run(&self, sql: &str) -> std::result::Result<(), tokio_postgres::Error> {
         self.answer(self.connection.client.batch_execute(sql)).await
+    }
+
+    /// Runs statements that return nothing and may take this long together, whatever limit the others have.
+    pub(crate) async fn run_within(
+        &self,
+        sql: &str,
+        limit: Duration,
+    ) -> std::result::Result<(), tokio_postgres::Error> {
+        let sql = format!("SET LOCAL statement_timeout = {}; {sql}", limit.as_millis());
+        let usual =
+            format!("SET LOCAL statement_timeout = {}", self.connector.timeouts().statement.as_millis());
+        self.connection.answer(Some(limit + Timeouts::trifle()), self.client().batch_execute(&sql)).await?;
+        self.run(&usual).await
     }
 
     /// Runs a query. It must return columns of built-in types only: for others the driver would prepare statements of

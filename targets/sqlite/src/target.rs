@@ -5,8 +5,8 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use chrono::Utc;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Cursor, ErrorKind, Inspection, Result, Scanned, ServerInfo,
-    TableSpec, Target, TargetError,
+    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable, Result,
+    Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, sqlite::SqliteArguments, sqlite::SqliteRow};
 use tokio::sync::{Mutex, MutexGuard};
@@ -72,7 +72,7 @@ impl Session<'_> {
 #[async_trait]
 impl Target for SqliteTarget {
     async fn capabilities(&self) -> Result<Capabilities> {
-        Ok(Capabilities { transactions: true, schemas: false, unique_columns: true })
+        Ok(Capabilities { transactions: true, schemas: false, unique_columns: true, rebuild: false })
     }
 
     async fn probe(&self) -> Result<ServerInfo> {
@@ -121,6 +121,15 @@ impl Target for SqliteTarget {
         let mut session = self.writing(&doing).await?;
         let result = apply_in(session.connection()?, batch, &doing).await;
         session.done(result)
+    }
+
+    async fn rebuildable(&self, _: &TableSpec) -> Result<Rebuildable> {
+        Ok(Rebuildable::never("SQLite"))
+    }
+
+    async fn rebuild(&self, last: &Batch, _: &mut dyn Changes) -> Result<()> {
+        let doing = format!("building {} anew", last.spec.table);
+        Err(TargetError::new(ErrorKind::Broken, doing, "SQLite does not build tables anew"))
     }
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {

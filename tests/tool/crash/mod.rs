@@ -10,6 +10,7 @@ mod cursor;
 mod fencing;
 mod moments;
 mod order;
+mod rewrite;
 mod uploads;
 mod walk;
 mod world;

@@ -38,6 +38,8 @@ pub(super) enum Place {
 pub(super) struct World {
     pub(super) project: Project,
     store: String,
+    /// What every sync has beside the rest.
+    setting: &'static str,
     tables: u32,
     /// What the source returns now.
     rows: Rows,
@@ -69,7 +71,12 @@ impl World {
             Place::Folder => "./store".to_owned(),
             Place::S3 => s3(&required("HYDRANT_TEST_S3")),
         };
-        Self { project, store, tables: 0, rows: Rows::new(), draw: Draw::new(seed) }
+        Self { project, store, setting: "", tables: 0, rows: Rows::new(), draw: Draw::new(seed) }
+    }
+
+    /// Syncs with this setting, too.
+    pub(super) fn with(self, setting: &'static str) -> Self {
+        Self { setting, ..self }
     }
 
     /// The same store under another address.
@@ -105,7 +112,8 @@ impl World {
                  targets:\n  app: {target}\n\
                  syncs:\n  {name}:\n    source: lake\n    model: items.sql\n    target: app\n    table: {name}\n    \
                  key: [id]\n    guard: {{ deletes: off, shrink: off }}\n    \
-                 retain: {{ runs: 1, days: 0 }}\n"
+                 retain: {{ runs: 1, days: 0 }}\n    {}\n",
+                self.setting
             ),
         );
     }

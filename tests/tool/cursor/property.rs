@@ -131,6 +131,7 @@ impl World {
             null_keys: NullKeys::Error,
             guard,
             rejects: RejectCeiling::default(),
+            rewrite: hydrant::sync::Rewrite::Never,
             after: Vec::new(),
             retain: Retention { runs: 2, days: 0 },
             redact: Redact::default(),

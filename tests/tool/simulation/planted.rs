@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream::BoxStream};
 use hydrant::store::RejectRecord;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Cursor, Inspection, Result, Scanned, ServerInfo, TableSpec,
-    Target,
+    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, Inspection, Rebuildable, Result, Scanned,
+    ServerInfo, TableSpec, Target,
 };
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
@@ -143,6 +143,14 @@ impl Target for WrongTarget {
             _ => {}
         }
         self.inner.apply(&batch).await
+    }
+
+    async fn rebuildable(&self, spec: &TableSpec) -> Result<Rebuildable> {
+        self.inner.rebuildable(spec).await
+    }
+
+    async fn rebuild(&self, last: &Batch, changes: &mut dyn Changes) -> Result<()> {
+        self.inner.rebuild(last, changes).await
     }
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {

@@ -11,8 +11,8 @@ use arrow::{
 };
 use async_trait::async_trait;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Checkpoint, Cursor, ErrorKind, Inspection, Part, Reject, Result, Scanned,
-    ServerInfo, TableSpec, Target, TargetError,
+    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Part, Rebuildable,
+    Reject, Result, Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use std::sync::Arc;
 
@@ -73,6 +73,14 @@ impl Target for SimulatedTarget {
             Ok(Applied { rejects, path: applied.path })
         };
         process.call(Call::new(name), work, refused).await
+    }
+
+    async fn rebuildable(&self, spec: &TableSpec) -> Result<Rebuildable> {
+        self.0.world.target.rebuildable(spec).await
+    }
+
+    async fn rebuild(&self, last: &Batch, changes: &mut dyn Changes) -> Result<()> {
+        self.0.world.target.rebuild(last, changes).await
     }
 
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {

@@ -423,6 +423,7 @@ fn sync(draw: &mut Draw) -> SyncSpec {
         redact: Redact::default(),
         refused: BTreeMap::new(),
         exposure: ExposureSpec::default(),
+        rewrite: hydrant::sync::Rewrite::Never,
         rejects: draw.of(&[
             RejectCeiling { rows: 2, percent: 0.0 },
             RejectCeiling::default(),

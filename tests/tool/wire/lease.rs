@@ -101,6 +101,7 @@ async fn a_store_that_is_gone_stops_the_run_before_the_lease_ends_and_is_named_a
             documents: Documents::default(),
             guard: GuardRules::default(),
             rejects: RejectCeiling::default(),
+            rewrite: hydrant::sync::Rewrite::Never,
             columns: None,
             duplicate_keys: DuplicateKeys::Error,
             null_keys: NullKeys::Error,

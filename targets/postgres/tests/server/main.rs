@@ -1,6 +1,7 @@
 //! What only Postgres has: its ways in, its rights, its triggers, its types. Against a real server, like the suite.
 
 mod columns;
+mod rebuild;
 mod scan;
 
 use arrow::{
