@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     engine::{self, CheckReport, Env},
-    sync::SyncSpec,
+    sync::{ExportKind, SyncSpec},
 };
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,11 @@ fn text(report: &CheckReport) {
     let columns: Vec<_> = report.columns.iter().map(|(name, value)| format!("{name} {value}")).collect();
     anstream::println!("   {}", columns.join(", "));
     unload::check(report.unload.as_ref());
+    if report.export == ExportKind::Changes {
+        anstream::println!(
+            "   export: of each run only the rows that it changes are kept: no rollback to it, and `repair` and `retry` run the query"
+        );
+    }
     if !report.ddl.is_empty() {
         anstream::println!("   the table is absent, the first run creates it");
     }

@@ -47,5 +47,6 @@ async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckR
     };
     let dbt = sync.model.dbt.clone();
     let unload = way(env, sync, Asking::Plan).await?.report();
-    Ok(CheckReport { sync: sync.name.clone(), dbt, source, notes, target, table, columns, ddl, unload })
+    let (name, export) = (sync.name.clone(), sync.export);
+    Ok(CheckReport { sync: name, dbt, source, notes, target, table, columns, ddl, export, unload })
 }

@@ -7,6 +7,7 @@ use crate::{
     guard::{Finding, Then},
     mend::Mended,
     store::{Changes, Kind, LeaseRecord, Published, RejectRecord, Sealed},
+    sync::ExportKind,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct RunReport {
     pub findings: Vec<Finding>,
     /// Values that the target's columns could not hold and that were mended, by column and way.
     pub mended: Mended,
+    /// Which rows of its export are kept, if not all of them.
+    #[serde(skip_serializing_if = "ExportKind::is_full")]
+    pub export: ExportKind,
     /// The first rejects.
     pub rejects: Vec<RejectRecord>,
     /// Batches by the way that their rows took.
@@ -206,6 +210,9 @@ pub struct PublishedStatus {
     pub findings: Vec<Finding>,
     /// Values of it that the target's columns could not hold and that were mended, by column and way.
     pub mended: Mended,
+    /// Which rows of its export are kept, if not all of them.
+    #[serde(skip_serializing_if = "ExportKind::is_full")]
+    pub export: ExportKind,
     /// When all rows were asked for last, where the sync has a cursor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<CursorStatus>,
@@ -259,6 +266,9 @@ pub struct CheckReport {
     pub columns: Vec<(String, String)>,
     /// Statements that would create the table, if it is absent.
     pub ddl: Vec<String>,
+    /// Which rows of its exports are going to be kept, if not all of them.
+    #[serde(skip_serializing_if = "ExportKind::is_full")]
+    pub export: ExportKind,
     /// How the query's rows would come, if the source was asked to unload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unload: Option<UnloadReport>,
