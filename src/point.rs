@@ -11,9 +11,9 @@ pub enum Point {
     Claimed,
     /// A part of the export is in the store.
     PartWritten,
-    /// All of the export is in the store.
+    /// All rows have come: they are in the store, or set aside.
     Exported,
-    /// The new index and the change set are in the store.
+    /// The new index and the change set are in the store, and of rows that were set aside those that changed.
     Compared,
     /// About to seal.
     Sealing,

@@ -4,6 +4,12 @@
 //! Fingerprints arrive in the order of the export and are wanted by bucket. They are gathered in chunks; a full chunk is
 //! ordered by partition (the finest bucket there is) and written as one Arrow IPC file with one batch per partition, so
 //! that a bucket is read by going to its place in every chunk. Memory is that of one chunk, however many rows there are.
+//!
+//! Where only the rows that changed are kept of an export, all of them wait here beside their fingerprints ([`RowSpill`]).
+
+mod rows;
+
+pub use rows::{Picking, RowSpill, SpilledRows};
 
 use crate::store::{BUCKETS_MAX, KEY_HASH, ROW_HASH, StoreError, hash_column, hashes_of};
 use arrow::{

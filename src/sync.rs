@@ -37,6 +37,8 @@ pub struct SyncSpec {
     pub deletes: Deletes,
     /// How rows become documents, in targets that hold such.
     pub documents: Documents,
+    /// Which rows of an export are kept in the store.
+    pub export: ExportKind,
     /// What to do about two rows with the same key.
     pub duplicate_keys: DuplicateKeys,
     /// What to do about a row whose key is NULL.
@@ -58,6 +60,24 @@ pub struct SyncSpec {
     pub refused: BTreeMap<String, Refused>,
     /// What dbt is told of it, if its model is one of dbt's.
     pub exposure: ExposureSpec,
+}
+
+/// Which rows of an export are kept in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportKind {
+    /// All of them.
+    #[default]
+    Full,
+    /// Those that the run inserts or updates; the others wait on local disk until it is known that they did not change, and
+    /// are gone then. What needs the others cannot be had: a rollback to the run, or what the query returned then.
+    Changes,
+}
+
+impl ExportKind {
+    pub(crate) fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
 }
 
 /// What to do about two rows of one export with the same key.

@@ -10,7 +10,7 @@ use hydrant::{
     guard::{GuardRules, RowsRule, ShareRule, ShrinkRule, Then},
     mapping::{Transforms, Wanted},
     secret::Secret,
-    sync::{DuplicateKeys, ExposureSpec, NullKeys, Redact, Refused, RejectCeiling, Retention},
+    sync::{DuplicateKeys, ExportKind, ExposureSpec, NullKeys, Redact, Refused, RejectCeiling, Retention},
 };
 use hydrant_contract::{Deletes, DocumentId, Documents, Mode, Nulls, SoftMark, TableName};
 use serde_json::json;
@@ -333,6 +333,14 @@ fn what_a_sync_does_not_say_of_retention_the_file_does() {
     assert_eq!(config.syncs["recommendations"].retain, Retention { runs: 2, days: 30 });
     assert_eq!(config.syncs["flags"].retain, Retention { runs: 48, days: 30 });
     assert_eq!(good("shared_settings").syncs["flags"].retain, Retention { runs: 24, days: 7 });
+}
+
+#[test]
+fn what_a_sync_does_not_say_of_its_exports_the_file_does() {
+    let config = good("everything");
+    assert_eq!(config.syncs["usage-banners"].export, ExportKind::Full);
+    assert_eq!(config.syncs["flags"].export, ExportKind::Changes);
+    assert_eq!(good("shared_settings").syncs["flags"].export, ExportKind::Full);
 }
 
 #[test]

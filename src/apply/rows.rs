@@ -33,7 +33,7 @@ pub fn pick_all(
     schema: SchemaRef,
 ) -> impl Stream<Item = Result<Picked, StoreError>> + use<> {
     let mut all = RoaringTreemap::new();
-    all.insert_range(0..export.rows());
+    all.insert_range(0..export.kept_rows());
     pick(store, names, export, all, schema)
 }
 

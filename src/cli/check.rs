@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     engine::{self, CheckReport, Env},
-    sync::SyncSpec,
+    sync::{ExportKind, SyncSpec},
 };
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,11 @@ fn text(report: &CheckReport) {
     unload::check(report.unload.as_ref());
     if let Some(obstacle) = &report.no_rewrite {
         anstream::println!("   {WARN}rewrite: runs write in batches{WARN:#}, because {obstacle}");
+    }
+    if report.export == ExportKind::Changes {
+        anstream::println!(
+            "   export: of each run only the rows that it changes are kept: no rollback to it, and `repair` and `retry` run the query"
+        );
     }
     if !report.ddl.is_empty() {
         anstream::println!("   the table is absent, the first run creates it");

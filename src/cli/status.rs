@@ -8,6 +8,7 @@ use super::{
 use crate::{
     engine::{self, RunError, StatusReport, Step},
     store::LeaseTimes,
+    sync::ExportKind,
 };
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -104,6 +105,12 @@ fn text(reports: &[StatusReport], now: DateTime<Utc>) {
         if let Some(published) = &report.published {
             findings::show(sync, &published.counts, &published.findings, false);
             mended::show(sync, &published.mended, false);
+            if published.export == ExportKind::Changes {
+                anstream::println!(
+                    "{DIM}{sync}: of run {} only the rows that it changed are kept: one cannot go back to it{DIM:#}",
+                    published.run
+                );
+            }
             if let Some(cursor) = published.cursor.as_ref().filter(|cursor| cursor.increments > 0) {
                 anstream::println!(
                     "{sync}: {} incremental runs since run {}, the last full one: rows that have left the query since are still there",

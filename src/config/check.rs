@@ -16,9 +16,12 @@ use super::{
     number::{Size, Version, Whole},
     raw,
     reader::{At, Field, Reader},
-    value::{Either, Hidden, Names, Setting, YesNo},
+    value::{Either, Hidden, Names, OneOf, Setting, YesNo},
 };
-use crate::{secret::Secret, sync::Retention};
+use crate::{
+    secret::Secret,
+    sync::{ExportKind, Retention},
+};
 use std::{collections::BTreeMap, path::Path};
 
 /// Enough for the fingerprints of a few million rows, little enough for a small container.
@@ -44,18 +47,21 @@ pub(super) fn config(raw: raw::Configuration, path: &Path, reader: &mut Reader<'
 
     let sources = raw.sources.given().map(|at| at.value);
     let targets = raw.targets.given().map(|at| at.value);
+    let export = raw.export.or(OneOf(ExportKind::default())).map(|export| export.0);
     let retain = retention(raw.retain, Retention::default());
     let dbt = Project::of(raw.dbt, reader);
     let known = sync::Known {
         sources: sources.as_ref().map(Names::names),
         targets: targets.as_ref().map(Names::names),
         kinds: targets.as_ref().map(kinds).unwrap_or_default(),
-        // Where it is wrong, it was complained about.
+        // Where they are wrong, it was complained about.
+        export: export.unwrap_or_default(),
         retain: retain.unwrap_or_default(),
         dbt: &dbt,
     };
     let syncs = raw.syncs.given().map(|at| sync::syncs(at.value, &known, reader));
     let Version = raw.version.or(Version)?;
+    export?;
     Some(Config {
         path: path.to_owned(),
         sources: each(sources, source::source, reader),

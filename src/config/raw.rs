@@ -10,7 +10,7 @@ use super::{
     tree::Node,
     value::{Choice, Either, Form, Hidden, List, Names, OneOf, Scalar, Setting, Text, YesNo},
 };
-use crate::sync::{DuplicateKeys, NullKeys, Rewrite};
+use crate::sync::{DuplicateKeys, ExportKind, NullKeys, Rewrite};
 use hydrant_contract::{DocumentId, Mode, Nulls, SoftMark};
 use schemars::JsonSchema;
 
@@ -115,7 +115,7 @@ block! {
         store: Either<Text, Store>,
         /// How much memory one run may use for fingerprints before they spill to disk; at least 16MiB.
         [default = "256MiB"] memory: Size,
-        /// Folder for spilled fingerprints. Without it: the system's temporary folder.
+        /// Folder for spilled fingerprints, and for rows that are set aside. Without it: the system's temporary folder.
         [default] scratch: Text,
         /// Where rows come from, by a name of your choice.
         sources: Names<Source>,
@@ -124,6 +124,8 @@ block! {
         /// What is kept equal, by a name of your choice: letters, digits, `_` and `-`, at most 64. The name is a folder
         /// in the store: under another name a sync starts anew.
         syncs: Names<Sync>,
+        /// Which rows of each export are kept in the store, for all syncs that do not say otherwise.
+        [default = "full"] export: OneOf<ExportKind>,
         /// How long the files of published runs are kept, for all syncs that do not say otherwise.
         [default] retain: Retain,
         /// The dbt project whose models syncs name as `ref('…')`.
@@ -248,6 +250,8 @@ block! {
         /// The sync, or list of syncs, that this one comes after, as a child table comes after its parent. If one of
         /// them was not published in an invocation, this one is not run in it.
         [default] after: Either<Text, List<Text>>,
+        /// Which rows of each export are kept in the store.
+        [default] export: OneOf<ExportKind>,
         /// How long the files of published runs are kept.
         [default] retain: Retain,
         /// What `hydrant dbt exposures` says of this sync.
@@ -341,6 +345,13 @@ words! {
     Nulls {
         "keep" => Self::Keep, "A field that is null.";
         "omit" => Self::Omit, "No field.";
+    }
+}
+
+words! {
+    ExportKind {
+        "full" => Self::Full, "All rows.";
+        "changes" => Self::Changes, "The rows that the run inserts or updates. No rollback to the run is possible then; repair and retry run the query.";
     }
 }
 

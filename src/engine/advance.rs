@@ -6,7 +6,7 @@ use super::{
     base::{BaseBuilder, Room},
     compare::{Compare, Compared},
     drift::drift,
-    export::{Destination, Exported, export},
+    export::{Exported, export},
     increment::{Course, completed},
     origin::{Opened, Origin},
     place,
@@ -82,11 +82,16 @@ impl Held<'_> {
         let unreadable = earlier.unreadable.clone();
         let run = self.epoch();
         let names = self.env.store.names().run(run);
-        let to = Destination { store: &self.env.store, names: names.clone() };
         let screen = Screen::new(&rows.schema, &spec.shape, mender, &self.sync.redact, earlier)?;
-        let exported = export(self.env, self.sync, rows, screen, &spec.shape, to, &self.keeper.lost);
+        let schema = screen.schema();
+        let keep = self.rows(&origin, &history, &spec, schema.clone())?;
+        let exported = export(self.env, self.sync, rows, screen, keep, &self.keeper.lost);
         let exported = self.unless_stopped(exported).await?;
-        let Exported { export, fingerprints, mut refused, mended } = exported;
+        let Exported { kept, fingerprints, mut refused, mended } = exported;
+        if !kept.is_full() {
+            // Rows that are not sent are not kept.
+            refused.iter_mut().for_each(|record| record.position = None);
+        }
         let unload = way.and_then(|way| way.report());
         if !refused.is_empty() {
             let base = history.published.as_ref().map(|(sealed, _)| sealed.run);
@@ -95,21 +100,30 @@ impl Held<'_> {
             let bytes = RejectRecord::encode(&refused).map_err(|e| StoreError::corrupt(&path, e))?;
             self.env.store.put(&path, bytes).await?;
         }
-        let unreadable = unreadable.write(&self.env.store, &names).await?;
+        let unreadable = match kept.is_full() {
+            true => unreadable.write(&self.env.store, &names).await?,
+            false => unreadable.count(),
+        };
         self.reached(Point::Exported);
 
         self.enter(Step::Diff);
         let kind = origin.kind();
-        let Differences { base, compared, findings } =
-            self.unless_stopped(self.differences(origin, &history, &spec, &scheme, fingerprints)).await?;
+        let found = async {
+            let mut found = self.differences(origin, &history, &spec, &scheme, fingerprints).await?;
+            let export = self.exported(kept, schema, &mut found.compared).await?;
+            found.compared.write_positions(&self.env.store, &names).await?;
+            Ok((found, export))
+        };
+        let (Differences { base, compared, findings }, export) = self.unless_stopped(found).await?;
         self.reached(Point::Compared);
 
         self.enter(Step::Seal);
         self.go_on()?;
         let last = history.published.as_ref().map(|(sealed, _)| sealed);
         let columns_before = columns_before(kind, &findings, last);
+        let is_full = export.is_full();
         let sealed = Sealed {
-            format: FORMAT,
+            format: export.format(),
             hydrant: env!("CARGO_PKG_VERSION").to_owned(),
             sync: self.sync.name.clone(),
             run,
@@ -133,8 +147,9 @@ impl Held<'_> {
             mended,
             cursor: match kind {
                 Kind::Query => course.map(|course| course.state(run)),
-                // The same rows once more.
-                Kind::Repair | Kind::Retry => last.and_then(|sealed| sealed.cursor.clone()),
+                // The same rows once more, if they are all there.
+                Kind::Repair | Kind::Retry if is_full => last.and_then(|sealed| sealed.cursor.clone()),
+                Kind::Repair | Kind::Retry => None,
                 Kind::Rollback { .. } | Kind::Adopt => None,
             },
         };
@@ -324,6 +339,7 @@ impl Held<'_> {
             counts: Counts::of(sealed, Some(&published)),
             findings: sealed.findings.clone(),
             mended: sealed.mended.clone(),
+            export: sealed.export.kind(),
             rejects: outcome.samples,
             batches: outcome.paths,
             way: outcome.way,

@@ -97,9 +97,7 @@ impl BaseBuilder {
     ) -> Result<Self, Failure> {
         let names = self.store.names().run(sealed.run);
         self.index = Some((sealed.run, sealed.index.buckets.clone()));
-        // In another mode the rows that the index knows were written by other rules, or not at all.
-        let same_rules = sealed.spec.mode == spec.mode && sealed.spec.deletes == spec.deletes;
-        self.forget_rows |= !same_rules || !sealed.scheme.same_rows(scheme);
+        self.forget_rows |= forgets_rows(sealed, spec, scheme);
         let exceptions = published.map(|p| p.exceptions.clone()).unwrap_or_default();
         let notes = published.map_or_else(|| names.notes(sealed.run), |p| p.notes(self.store.names()));
         let held = sealed.changes.held_parts.iter().map(|part| names.deletes_part(part.number));
@@ -196,6 +194,19 @@ impl BaseBuilder {
             .map_err(|e| StoreError::corrupt(path, e))?;
         self.unknown.push(hashes, &vec![UNKNOWN_ROW; hashes.len()], (0..).take(hashes.len()), keys)
     }
+}
+
+/// Whether no row of this run's index can be compared with new ones.
+fn forgets_rows(sealed: &Sealed, spec: &TableSpec, scheme: &Scheme) -> bool {
+    // In another mode the rows that the index knows were written by other rules, or not at all.
+    let same_rules = sealed.spec.mode == spec.mode && sealed.spec.deletes == spec.deletes;
+    !same_rules || !sealed.scheme.same_rows(scheme)
+}
+
+/// Whether of no row it is known what the target holds, so that every row of the query is a change.
+pub(super) fn knows_no_row(history: &History, spec: &TableSpec, scheme: &Scheme) -> bool {
+    let forgets = history.published.as_ref().is_none_or(|(sealed, _)| forgets_rows(sealed, spec, scheme));
+    forgets || history.abandoned.iter().any(|(_, abandoned)| abandoned.lost)
 }
 
 impl Base {

@@ -57,6 +57,18 @@ async fn inspect(env: &Env, sync: &SyncSpec, history: &History) -> Result<CheckR
         Rewrite::Auto | Rewrite::Always if ddl.is_empty() => obstacle(env.target.as_ref(), &spec).await?,
         Rewrite::Auto | Rewrite::Always | Rewrite::Never => None,
     };
-    let sync = sync.name.clone();
-    Ok(CheckReport { sync, dbt, source, notes, target, table, columns, ddl, no_rewrite, unload })
+    let (name, export) = (sync.name.clone(), sync.export);
+    Ok(CheckReport {
+        sync: name,
+        dbt,
+        source,
+        notes,
+        target,
+        table,
+        columns,
+        ddl,
+        no_rewrite,
+        export,
+        unload,
+    })
 }

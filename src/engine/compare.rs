@@ -41,14 +41,31 @@ pub(super) enum Scope {
     Nothing,
 }
 
-/// What the compare found; all of it is in the store.
+/// What the compare found; the index and the deletes are in the store.
 pub(super) struct Compared {
     pub(super) changes: Changes,
     pub(super) index: Index,
+    /// Positions of rows, at first in all of the export.
     pub(super) inserts: RoaringTreemap,
     pub(super) updates: RoaringTreemap,
     /// Rows that the target is believed to hold, each key once.
     pub(super) known: u64,
+}
+
+impl Compared {
+    /// Writes where the changed rows are.
+    pub(super) async fn write_positions(
+        &self,
+        store: &SyncStore,
+        names: &RunNames,
+    ) -> Result<(), StoreError> {
+        for (path, set) in [(names.inserts(), &self.inserts), (names.updates(), &self.updates)] {
+            let mut bytes = Vec::with_capacity(set.serialized_size());
+            set.serialize_into(&mut bytes).map_err(|e| StoreError::corrupt(&path, e))?;
+            store.put(&path, bytes).await?;
+        }
+        Ok(())
+    }
 }
 
 pub(super) struct Compare<'a> {
@@ -105,11 +122,6 @@ impl Compare<'_> {
         let rest = std::mem::take(&mut found.deletes);
         let number = found.changes.deletes_parts.len();
         found.changes.deletes_parts.extend(self.write_deletes(number, rest).await?);
-        for (path, set) in [(self.names.inserts(), &found.inserts), (self.names.updates(), &found.updates)] {
-            let mut bytes = Vec::with_capacity(set.serialized_size());
-            set.serialize_into(&mut bytes).map_err(|e| StoreError::corrupt(&path, e))?;
-            self.store.put(&path, bytes).await?;
-        }
         found.buckets.sort_by_key(|b| b.number);
         let index = Index { buckets: found.buckets };
         let Found { changes, inserts, updates, known, .. } = found;

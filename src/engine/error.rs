@@ -310,7 +310,7 @@ impl Failure {
                         FailureKind::Unavailable
                     }
                 },
-                StoreError::Scratch { .. } => FailureKind::Unavailable,
+                StoreError::Scratch { .. } | StoreError::SetAside { .. } => FailureKind::Unavailable,
                 StoreError::Newer { .. } => FailureKind::Wrong,
                 StoreError::Taken { .. } => FailureKind::Held,
                 StoreError::Corrupt { .. } => FailureKind::Broken,
@@ -381,7 +381,7 @@ impl Failure {
                 }
                 StoreError::Newer { .. } => "run the newer hydrant",
                 StoreError::Taken { .. } => "another hydrant works on this sync; look at `hydrant status`",
-                StoreError::Scratch { .. } => {
+                StoreError::Scratch { .. } | StoreError::SetAside { .. } => {
                     "make room in the scratch folder, or set `scratch` to one that has it"
                 }
             },

@@ -1,44 +1,35 @@
-//! Export and fingerprint: the model's rows become Parquet in the store, and are hashed while they pass.
+//! Export and fingerprint: the model's rows pass, and are hashed while they do. Where they go is [`keep`](super::keep)'s.
 
 use super::{
-    Env, Failure, Observer,
+    Env, Failure,
     ahead::Ahead,
+    keep::Keep,
     screen::{Screen, Screened},
 };
 use crate::{
     apply::shown::key_text,
     fingerprint::{Fingerprinter, Fingerprints, UNKNOWN_ROW},
     mend::Mended,
-    point::Point,
     source::Rows,
-    spill::{Fingerprinted, Spill, sliced_bytes},
-    store::{Codec, Export, Part, RejectRecord, RunNames, StoreError, SyncStore, encode},
+    spill::{Fingerprinted, Spill},
+    store::{RejectRecord, StoreError},
     sync::{NullKeys, SyncSpec},
 };
 use arrow::{
     array::{RecordBatch, UInt32Array},
     compute::take_record_batch,
-    datatypes::SchemaRef,
 };
-use futures::{TryStreamExt, stream::FuturesOrdered};
 use hydrant_contract::Shape;
-use std::sync::Arc;
-use tokio_util::task::AbortOnDropHandle;
 
-/// A part of an export: large enough that a million rows are a handful of objects, small enough that two of them are
-/// encoded at once in little memory.
-const PART_ROWS: usize = 131_072;
-const PART_BYTES: usize = 32 << 20;
-/// Parts that are encoded or uploaded at the same time.
-const PARTS_AT_ONCE: usize = 2;
 /// Rows that are refused in an export; with more the run fails, whatever its ceiling: they are held in memory.
 pub(super) const REFUSED_MAX: usize = 100_000;
 /// Examples that an error names.
 pub(super) const NAMED: usize = 10;
 
-/// An export that is in the store.
-pub(super) struct Exported {
-    pub(super) export: Export,
+/// What has passed.
+pub(super) struct Exported<K> {
+    /// What has become of the rows.
+    pub(super) kept: K,
     pub(super) fingerprints: Fingerprinted,
     /// Rows that were refused, in their order.
     pub(super) refused: Vec<RejectRecord>,
@@ -46,21 +37,16 @@ pub(super) struct Exported {
     pub(super) mended: Mended,
 }
 
-/// Where an export goes.
-pub(super) struct Destination<'a> {
-    pub(super) store: &'a SyncStore,
-    pub(super) names: RunNames,
-}
-
-pub(super) async fn export(
+/// Lets all rows pass; `keep` takes them.
+pub(super) async fn export<K: Keep>(
     env: &Env,
     sync: &SyncSpec,
     rows: Rows,
     mut screen: Screen<'_>,
-    shape: &Shape,
-    to: Destination<'_>,
+    mut keep: K,
     lost: &tokio_util::sync::CancellationToken,
-) -> Result<Exported, Failure> {
+) -> Result<Exported<K::Kept>, Failure> {
+    let shape = screen.shape();
     let mut prints = Prints {
         fingerprinter: Fingerprinter::new(shape),
         spill: Spill::new(shape.key_schema(), env.memory_bytes, &env.scratch),
@@ -72,19 +58,16 @@ pub(super) async fn export(
         keyless_count: 0,
         keyless: Vec::new(),
     };
-    let (observer, name) = (env.observer.clone(), sync.name.clone());
-    let mut parts = Parts::new(to, screen.schema(), Told { observer, sync: name });
     let mut ahead = Ahead::new(rows, env, lost);
     while let Some(batch) = ahead.next().await? {
         let screened = screen.pass(&batch)?;
         prints.add(&screened)?;
-        parts.add(screened.rows).await?;
+        keep.add(screened.rows).await?;
         env.observer.exported(&sync.name, prints.seen);
     }
     prints.judge()?;
-    let export = parts.finish().await?;
     Ok(Exported {
-        export,
+        kept: keep.finish().await?,
         fingerprints: prints.spill.finish()?,
         refused: prints.refused,
         mended: screen.mended,
@@ -182,85 +165,6 @@ impl Prints<'_> {
         // The batches' own order is by cause.
         self.refused.sort_by_key(|record| record.position);
         Ok(())
-    }
-}
-
-/// Who is told that a part is written.
-#[derive(Clone)]
-struct Told {
-    observer: Arc<dyn Observer>,
-    sync: String,
-}
-
-type Upload = std::pin::Pin<Box<dyn Future<Output = Result<Part, StoreError>> + Send>>;
-
-/// Cuts the rows into parts, and encodes and uploads them in the background.
-struct Parts<'a> {
-    to: Destination<'a>,
-    told: Told,
-    schema: SchemaRef,
-    pending: Vec<RecordBatch>,
-    rows: usize,
-    bytes: usize,
-    next: usize,
-    uploads: FuturesOrdered<Upload>,
-    done: Vec<Part>,
-}
-
-impl<'a> Parts<'a> {
-    fn new(to: Destination<'a>, schema: SchemaRef, told: Told) -> Self {
-        let (pending, uploads, done) = (Vec::new(), FuturesOrdered::new(), Vec::new());
-        Self { to, told, schema, pending, rows: 0, bytes: 0, next: 0, uploads, done }
-    }
-
-    async fn add(&mut self, batch: RecordBatch) -> Result<(), StoreError> {
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        self.rows += batch.num_rows();
-        self.bytes += batch.columns().iter().map(sliced_bytes).sum::<usize>();
-        self.pending.push(batch);
-        if self.rows >= PART_ROWS || self.bytes >= PART_BYTES {
-            self.flush().await?;
-        }
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<(), StoreError> {
-        while self.uploads.len() >= PARTS_AT_ONCE {
-            self.done.extend(self.uploads.try_next().await?);
-        }
-        let batches = std::mem::take(&mut self.pending);
-        let (number, rows) = (self.next, self.rows as u64);
-        (self.next, self.rows, self.bytes) = (number + 1, 0, 0);
-        let (store, path, schema) =
-            (self.to.store.clone(), self.to.names.export_part(number), self.schema.clone());
-        let Told { observer, sync } = self.told.clone();
-        // A task of its own: it goes on while the next rows are read, and ends when the run is given up.
-        let upload = AbortOnDropHandle::new(tokio::spawn(async move {
-            let (named, work) = (path.clone(), move || encode(schema, &batches, Codec::Rows));
-            let bytes =
-                in_background(&path, move || work().map_err(|e| StoreError::corrupt(&named, e))).await?;
-            let size = bytes.len() as u64;
-            store.put(&path, bytes).await?;
-            observer.reached(&sync, Point::PartWritten);
-            Ok(Part { number, rows, bytes: size })
-        }));
-        let path = self.to.names.export_part(number);
-        self.uploads.push_back(Box::pin(async move {
-            upload.await.map_err(|e| StoreError::corrupt(&path, format!("encoding it failed: {e}")))?
-        }));
-        Ok(())
-    }
-
-    async fn finish(mut self) -> Result<Export, StoreError> {
-        if !self.pending.is_empty() {
-            self.flush().await?;
-        }
-        while let Some(part) = self.uploads.try_next().await? {
-            self.done.push(part);
-        }
-        Ok(Export { parts: self.done })
     }
 }
 

@@ -20,10 +20,12 @@ mod export;
 mod gc;
 mod held;
 mod increment;
+mod keep;
 mod keeper;
 mod model;
 mod observer;
 mod origin;
+mod parts;
 mod plan;
 mod refusals;
 mod rejects;
@@ -91,7 +93,7 @@ pub struct Env {
     pub stop: CancellationToken,
     /// Memory for fingerprints, in bytes, before they spill to disk.
     pub memory_bytes: usize,
-    /// Folder that they spill to, and that a plan exports to.
+    /// Folder that they spill to, that rows are set aside in, and that a plan exports to.
     pub scratch: PathBuf,
     /// How long leases last.
     pub lease_times: LeaseTimes,

@@ -30,7 +30,8 @@ use std::sync::Arc;
 pub(super) enum Origin {
     /// The query: every difference is a change.
     Query,
-    /// The export of the last published run once more: only rows of which it is not known what the target holds are sent.
+    /// The export of the last published run once more, or the query where that has only rows that changed: only rows of which
+    /// it is not known what the target holds are sent.
     Last {
         /// What kind of run that is.
         kind: Kind,
@@ -114,7 +115,10 @@ impl Origin {
             Self::Last { .. } => {
                 let last = still_the_same(held.sync, history)?;
                 same_columns(held, last).await?;
-                stored(held.env, last).await
+                match last.export.is_full() {
+                    true => stored(held.env, last).await,
+                    false => anew(held, last).await,
+                }
             }
             Self::Earlier(earlier) => stored(held.env, &earlier.0).await,
             Self::Table(adopted) => {
@@ -165,6 +169,21 @@ pub(super) async fn queried(env: &Env, sync: &SyncSpec, asking: Asking) -> Resul
     Ok(Opened { rows, shape, as_of, fresh: true, earlier: Earlier::default(), way: Some(way), course: None })
 }
 
+/// The query's present rows, in the place of a last export that has not all of its own. `as_of` stays what it was: rows that
+/// changed since are not sent.
+async fn anew(held: &Held<'_>, last: &Sealed) -> Result<Opened, Failure> {
+    tracing::info!(
+        sync = held.sync.name,
+        run = last.run,
+        "the export of the last run has only the rows that changed (`export: changes`): running the query instead"
+    );
+    let opened = queried(held.env, held.sync, Asking::Run(held.epoch())).await?;
+    match drift(&last.spec.shape, &opened.shape).as_slice() {
+        [] => Ok(Opened { as_of: last.as_of, fresh: last.fresh, ..opened }),
+        drift => Err(Failure::RunFirst { run: last.run, reason: drift.join("; ") }),
+    }
+}
+
 /// A failure if the query returns other columns than those of the last export. A source that does not answer is not asked
 /// for anything else, and does not keep rows of the store from being sent.
 async fn same_columns(held: &Held<'_>, last: &Sealed) -> Result<(), Failure> {
@@ -179,9 +198,16 @@ async fn same_columns(held: &Held<'_>, last: &Sealed) -> Result<(), Failure> {
     }
 }
 
-/// The rows of an earlier export, in their order.
+/// The rows of an earlier export that has all of them, in their order.
 pub(super) async fn stored(env: &Env, sealed: &Sealed) -> Result<Opened, Failure> {
-    let shape = sealed.spec.shape.clone();
+    let (rows, shape) = (kept(env, sealed), sealed.spec.shape.clone());
+    let earlier = Earlier::of(&env.store, sealed).await?;
+    Ok(Opened { rows, shape, as_of: sealed.as_of, fresh: sealed.fresh, earlier, way: None, course: None })
+}
+
+/// The rows that an earlier export has, whether or not these are all.
+pub(super) fn kept(env: &Env, sealed: &Sealed) -> Rows {
+    let shape = &sealed.spec.shape;
     // Keys may be NULL in an export; see `carry`.
     let fields: Vec<_> = shape.columns().iter().map(|c| c.value.field(&c.name, true)).collect();
     let schema = Arc::new(Schema::new(fields));
@@ -192,7 +218,5 @@ pub(super) async fn stored(env: &Env, sealed: &Sealed) -> Result<Opened, Failure
         message: format!("reading an earlier export: {error}"),
         position: None,
     });
-    let earlier = Earlier::of(&env.store, sealed).await?;
-    let rows = Rows { schema, batches: batches.boxed() };
-    Ok(Opened { rows, shape, as_of: sealed.as_of, fresh: sealed.fresh, earlier, way: None, course: None })
+    Rows { schema, batches: batches.boxed() }
 }

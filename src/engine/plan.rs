@@ -7,7 +7,7 @@ use super::{
     agreement::{not_published, refuse_reserved, same_place_and_key, wants_deletes},
     base::{BaseBuilder, Room},
     compare::{Compare, Compared},
-    export::{Destination, Exported, export},
+    export::{Exported, export},
     increment::{self, Because, Past, completed},
     origin::{Opened, Origin, stored},
     place,
@@ -18,18 +18,18 @@ use super::{
 };
 use crate::{
     apply::{
-        Way, pick,
+        Way,
         shown::{HIDDEN, key_text},
     },
     fingerprint::{Fingerprinter, Fingerprints, Scheme},
     guard::{Approvals, Hold, judge},
     mend::Mender,
     source::SourceErrorKind,
+    spill::{RowSpill, SpilledRows},
     store::{History, RunNames, StoreError, SyncStore, read_all},
     sync::{Redact, SyncSpec},
 };
 use arrow::array::RecordBatch;
-use futures::TryStreamExt;
 use hydrant_contract::{Column, Inspection, Shape, TableSpec, ValueType, json};
 use object_store::{local::LocalFileSystem, path::Path};
 use roaring::RoaringTreemap;
@@ -158,9 +158,10 @@ async fn planned(
     let local = LocalFileSystem::new_with_prefix(folder.path()).map_err(|e| scratch(&e))?;
     let store = SyncStore::new(Arc::new(local), &Path::default(), "plan");
     let names = store.names().run(0);
-    let to = Destination { store: &store, names: names.clone() };
     let screen = Screen::new(&rows.schema, &spec.shape, mender, &sync.redact, earlier)?;
-    let exported = export(env, sync, rows, screen, &spec.shape, to, &lost).await?;
+    // Only samples of them are wanted again.
+    let aside = RowSpill::new(&screen.schema(), &env.scratch)?;
+    let exported = export(env, sync, rows, screen, aside, &lost).await?;
 
     enter(Step::Diff);
     let begin = || {
@@ -174,7 +175,7 @@ async fn planned(
     };
     let base = base.finish()?;
     let scope = origin.scope(begin(), &spec, &scheme).await?;
-    let Exported { export, fingerprints, refused, mended } = exported;
+    let Exported { kept: mut rows, fingerprints, refused, mended } = exported;
     let progress = |done, of| env.observer.compared(&sync.name, done, of);
     let mut compared = Compare {
         base: &base,
@@ -203,7 +204,7 @@ async fn planned(
     let hold = verdict.hold;
     let sampler =
         Sampler { env, store: &store, names, spec: &spec, redact, absent, hold, samples: options.samples };
-    let samples = sampler.samples(&export, &compared).await?;
+    let samples = sampler.samples(&mut rows, &compared).await?;
     compared.changes.hold(verdict.hold);
     let way = Way::choose(sync.rewrite, env.target.as_ref(), &spec, &compared.changes, absent).await?;
     Ok(PlanReport {
@@ -226,7 +227,7 @@ async fn planned(
         way,
         counts: Counts {
             rejected: refused.len() as u64,
-            ..Counts::planned(&compared.changes, export.rows(), &verdict.findings)
+            ..Counts::planned(&compared.changes, rows.rows(), &verdict.findings)
         },
         findings: verdict.findings,
         mended,
@@ -249,24 +250,16 @@ struct Sampler<'a> {
 }
 
 impl Sampler<'_> {
-    async fn samples(
-        &self,
-        export: &crate::store::Export,
-        compared: &Compared,
-    ) -> Result<Vec<Sample>, Failure> {
+    async fn samples(&self, rows: &mut SpilledRows, compared: &Compared) -> Result<Vec<Sample>, Failure> {
         let mut out = Vec::new();
         let first = |set: &RoaringTreemap| set.iter().take(self.samples).collect::<RoaringTreemap>();
         for (kind, set) in [(ChangeKind::Insert, &compared.inserts), (ChangeKind::Update, &compared.updates)]
         {
-            let schema = self.spec.shape.schema();
-            let picked: Vec<_> = pick(self.store.clone(), self.names.clone(), export, first(set), schema)
-                .try_collect()
-                .await?;
-            for after in picked {
-                let keys = after.rows.project(&self.spec.shape.key_positions());
-                let keys = keys.map_err(|e| StoreError::corrupt(&self.names.export_part(0), e))?;
+            let mut picking = rows.pick(first(set));
+            while let Some(after) = picking.next().await? {
+                let keys = after.project(&self.spec.shape.key_positions()).map_err(StoreError::memory)?;
                 let before = self.before(&keys).await?;
-                out.extend(self.rows(kind, Some(&after.rows), &keys, &before)?);
+                out.extend(self.rows(kind, Some(&after), &keys, &before)?);
             }
         }
         if let Some(part) = compared.changes.deletes_parts.first() {

@@ -8,6 +8,7 @@ use crate::{
     guard::{Finding, Then},
     mend::Mended,
     store::{Changes, Kind, LeaseRecord, Published, RejectRecord, Sealed},
+    sync::ExportKind,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub struct RunReport {
     pub findings: Vec<Finding>,
     /// Values that the target's columns could not hold and that were mended, by column and way.
     pub mended: Mended,
+    /// Which rows of its export are kept, if not all of them.
+    #[serde(skip_serializing_if = "ExportKind::is_full")]
+    pub export: ExportKind,
     /// The first rejects.
     pub rejects: Vec<RejectRecord>,
     /// Batches by the way that their rows took.
@@ -213,6 +217,9 @@ pub struct PublishedStatus {
     pub findings: Vec<Finding>,
     /// Values of it that the target's columns could not hold and that were mended, by column and way.
     pub mended: Mended,
+    /// Which rows of its export are kept, if not all of them.
+    #[serde(skip_serializing_if = "ExportKind::is_full")]
+    pub export: ExportKind,
     /// When all rows were asked for last, where the sync has a cursor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<CursorStatus>,
@@ -269,6 +276,9 @@ pub struct CheckReport {
     /// Why the table cannot be built anew, where the sync allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_rewrite: Option<String>,
+    /// Which rows of its exports are going to be kept, if not all of them.
+    #[serde(skip_serializing_if = "ExportKind::is_full")]
+    pub export: ExportKind,
     /// How the query's rows would come, if the source was asked to unload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unload: Option<UnloadReport>,

@@ -1,4 +1,5 @@
-//! Refused rows once more, without running the query: a run of its own whose rows are the last export.
+//! Refused rows once more, without running the query: a run of its own whose rows are the last export. Only where that does
+//! not have all rows, the query is run.
 
 use super::{Env, RunError, RunOptions, RunReport, origin::Origin, run::under_lease};
 use crate::{store::Kind, sync::SyncSpec};

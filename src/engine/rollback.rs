@@ -69,6 +69,12 @@ pub(super) async fn before(
         Err(error) if error.is_missing() => return Err(gone()),
         Err(error) => return Err(error.into()),
     };
+    if !sealed.export.is_full() {
+        return Err(no(format!(
+            "of run {base}, the one before it, only the rows that it changed are kept (`export: changes`); one can go back to runs \
+             that were made with `export: full`, and to those in which all rows were changes"
+        )));
+    }
     let names = store.names().run(base);
     let parts = sealed.export.parts.iter().map(|part| names.export_part(part.number));
     for path in parts.chain(sealed.index.buckets.iter().map(|bucket| names.index_bucket(bucket.number))) {

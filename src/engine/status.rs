@@ -20,6 +20,7 @@ pub async fn status(
         published_at: published.published_at,
         table: place(&sealed.target, &sealed.spec),
         counts: Counts::of(&sealed, Some(&published)),
+        export: sealed.export.kind(),
         cursor: sealed.cursor.as_ref().map(CursorStatus::from),
         findings: sealed.findings,
         mended: sealed.mended,

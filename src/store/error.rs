@@ -50,6 +50,14 @@ pub enum StoreError {
         /// What the system said.
         message: String,
     },
+    /// The local disk failed while rows were set aside.
+    #[error("setting rows aside in {place}: {message}")]
+    SetAside {
+        /// The folder.
+        place: String,
+        /// What the system said.
+        message: String,
+    },
 }
 
 impl StoreError {

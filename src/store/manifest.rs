@@ -6,6 +6,7 @@ use crate::{
     fingerprint::Scheme,
     guard::{Finding, Hold, Rule, Then},
     mend::Mended,
+    sync::ExportKind,
 };
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -18,10 +19,18 @@ const READ_AT_ONCE: usize = 16;
 /// published and the one before it went, in the moment between a listing and a read.
 const LISTED_AGAIN: usize = 5;
 
-/// Format of everything in the store. A store with a higher one is refused, a lower one is read.
+/// Format of what is written to the store, but for seals that say [`FORMAT_OF_CHANGES`]. A lower one is read.
 ///
 /// Format 1 had no abandoned runs, and kept deletes that were withheld in the change set instead of the index.
 pub const FORMAT: u32 = 2;
+
+/// Format of a seal whose export has only the rows that changed. A hydrant that knows only format 2 would take such an
+/// export for the whole one, and in a retry or a repair delete rows as gone from the query that are only not in there. All
+/// else stays in format 2, so that a store in which no run was made so can be read by it.
+pub const FORMAT_OF_CHANGES: u32 = 3;
+
+/// The highest format that is known here: a store with a higher one is refused.
+pub const FORMAT_MAX: u32 = FORMAT_OF_CHANGES;
 
 /// The first commit point: from here on this run will be finished, from the files that it names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,6 +125,10 @@ pub enum Kind {
 pub struct Export {
     /// The parts.
     pub parts: Vec<Part>,
+    /// Of how many rows these are the ones that changed; none if they are all of them. Positions in the change set are
+    /// those of the rows that are here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes_of: Option<u64>,
 }
 
 /// One Parquet object of an export, an index or a change set.
@@ -253,9 +266,35 @@ impl Published {
 }
 
 impl Export {
-    /// Rows in all parts.
+    /// Rows that there were, also if only some of them are kept.
     pub fn rows(&self) -> u64 {
+        self.changes_of.unwrap_or_else(|| self.kept_rows())
+    }
+
+    /// Rows in all parts.
+    pub fn kept_rows(&self) -> u64 {
         self.parts.iter().map(|p| p.rows).sum()
+    }
+
+    /// Which of its rows are kept.
+    pub fn kind(&self) -> ExportKind {
+        match self.changes_of {
+            None => ExportKind::Full,
+            Some(_) => ExportKind::Changes,
+        }
+    }
+
+    /// Whether all rows are kept.
+    pub fn is_full(&self) -> bool {
+        self.kind() == ExportKind::Full
+    }
+
+    /// The format of a seal that names it.
+    pub fn format(&self) -> u32 {
+        match self.kind() {
+            ExportKind::Full => FORMAT,
+            ExportKind::Changes => FORMAT_OF_CHANGES,
+        }
     }
 }
 

@@ -21,7 +21,8 @@ pub use index::{Bucket, KEY_HASH, ROW_HASH, bucket_count};
 pub use lease::{Lease, LeaseError, LeaseRecord, LeaseTimes};
 pub use leftovers::Leftover;
 pub use manifest::{
-    Abandoned, Changes, Discarded, Exceptions, Export, FORMAT, History, Index, Kind, Part, Published, Sealed,
+    Abandoned, Changes, Discarded, Exceptions, Export, FORMAT, FORMAT_MAX, FORMAT_OF_CHANGES, History, Index,
+    Kind, Part, Published, Sealed,
 };
 pub use names::{Commit, NoteNames, RunNames, SyncNames};
 pub use parquet_io::{Codec, decode, encode, read_all};
@@ -136,8 +137,8 @@ impl SyncStore {
         // The format first: what a newer version wrote need not parse here.
         let Versioned { format } =
             serde_json::from_slice(&bytes).map_err(|e| StoreError::corrupt(path, e))?;
-        if format > FORMAT {
-            return Err(StoreError::Newer { path: path.clone(), found: format, known: FORMAT });
+        if format > FORMAT_MAX {
+            return Err(StoreError::Newer { path: path.clone(), found: format, known: FORMAT_MAX });
         }
         serde_json::from_slice(&bytes).map_err(|e| StoreError::corrupt(path, e))
     }

@@ -38,6 +38,7 @@ mod tests {
             deletes: Deletes::Hard,
             documents: Documents::default(),
             columns: None,
+            export: ExportKind::Full,
             duplicate_keys: DuplicateKeys::Error,
             null_keys: NullKeys::Error,
             guard: GuardRules::default(),

@@ -13,7 +13,10 @@ use hydrant::{
     point::Point,
     source::{About, Dialect, Model, Rows, Source, SourceError, Staging, Unload},
     store::{Kind, LeaseTimes, SyncStore},
-    sync::{DuplicateKeys, ExposureSpec, GuardRules, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
+    sync::{
+        DuplicateKeys, ExportKind, ExposureSpec, GuardRules, NullKeys, Redact, RejectCeiling, Retention,
+        SyncSpec,
+    },
 };
 use hydrant_contract::{Checkpoint, Deletes, Documents, Mode, Shape, TableName, TableSpec, Target};
 use hydrant_target_memory::MemoryTarget;
@@ -239,6 +242,7 @@ async fn world() -> (Env, SyncSpec, MemoryTarget) {
         deletes: Deletes::Hard,
         documents: Documents::default(),
         columns: None,
+        export: ExportKind::Full,
         duplicate_keys: DuplicateKeys::Error,
         null_keys: NullKeys::Error,
         guard: GuardRules::default(),

@@ -88,7 +88,7 @@ fn a_store_of_a_newer_version_is_refused_by_every_command() {
     ];
     let newer = |path: &str| {
         let text = project.read(path);
-        let newer = text.replace(r#""format": 2"#, r#""format": 3, "unheard_of": true"#);
+        let newer = text.replace(r#""format": 2"#, r#""format": 4, "unheard_of": true"#);
         assert_ne!(newer, text);
         project.write(path, &newer);
         text
@@ -100,7 +100,7 @@ fn a_store_of_a_newer_version_is_refused_by_every_command() {
         for command in commands {
             let ran = project.run(command);
             assert_eq!(ran.code, 9, "{command:?}: {}", ran.all());
-            let says = "has format 3, this hydrant reads formats up to 2";
+            let says = "has format 4, this hydrant reads formats up to 3";
             assert!(ran.stderr.contains(says), "{command:?}: {}", ran.stderr);
         }
         project.write(path, &text);

@@ -15,7 +15,7 @@ use hydrant::{
     point::Point,
     source::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind, Staging, Unload},
     store::{Commit, History, Lease, LeaseTimes, SyncStore},
-    sync::{DuplicateKeys, ExposureSpec, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
+    sync::{DuplicateKeys, ExportKind, ExposureSpec, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
 use hydrant_contract::{Deletes, Documents, Mode, TableName};
 use hydrant_target_memory::MemoryTarget;
@@ -138,6 +138,7 @@ impl World {
             deletes: Deletes::Hard,
             documents: Documents::default(),
             columns: None,
+            export: ExportKind::Full,
             duplicate_keys: DuplicateKeys::Error,
             null_keys: NullKeys::Error,
             guard: GuardRules::default(),

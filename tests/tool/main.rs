@@ -11,6 +11,7 @@ mod columns;
 mod crash;
 mod cursor;
 mod dbt;
+mod export_changes;
 mod failures;
 mod formats;
 mod gc;

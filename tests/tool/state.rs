@@ -125,10 +125,10 @@ fn a_store_of_a_newer_version_is_refused() {
     let project = Project::sqlite();
     published(&project);
     let path = "store/items/manifests/00000001.published.json";
-    project.write(path, &project.read(path).replace(r#""format": 2"#, r#""format": 3"#));
+    project.write(path, &project.read(path).replace(r#""format": 2"#, r#""format": 4"#));
     let ran = project.run(&["run"]);
     assert_eq!(ran.code, 9, "{}", ran.all());
-    assert!(ran.stderr.contains("has format 3, this hydrant reads formats up to 2"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("has format 4, this hydrant reads formats up to 3"), "{}", ran.stderr);
 }
 
 #[test]

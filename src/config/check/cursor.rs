@@ -9,13 +9,14 @@ use crate::{
         value::{Either, Text},
     },
     cursor::{Cursor, FULL_EVERY, Lookback},
-    sync::DuplicateKeys,
+    sync::{DuplicateKeys, ExportKind},
 };
 
-/// The cursor of a sync that treats duplicate keys so.
+/// The cursor of a sync that treats duplicate keys so, and keeps these rows of its exports.
 pub(super) fn cursor(
     raw: Field<Either<Text, raw::Cursor>>,
     duplicate_keys: Option<DuplicateKeys>,
+    export: Option<ExportKind>,
     reader: &mut Reader<'_>,
 ) -> Option<Option<Cursor>> {
     let Some(At { value, span }) = raw.optional()? else { return Some(None) };
@@ -32,6 +33,11 @@ pub(super) fn cursor(
             Cursor { column: column?.value.text, lookback, full_every: full_every?.0 }
         }
     };
+    if export? == ExportKind::Changes {
+        let help = "write `export: full` for this sync, or remove `cursor`: rows that do not come again are taken from the last export, which must have them all";
+        reader.problem(&span, "`cursor` does not go with `export: changes`", help.to_owned());
+        return None;
+    }
     if duplicate_keys? == DuplicateKeys::First {
         let help = "make the key unique in the query, or remove `cursor`: a row that comes later takes the place of the one before";
         reader.problem(&span, "`cursor` does not go with `duplicate_keys: first`", help.to_owned());

@@ -12,7 +12,9 @@ use crate::{
         table,
         value::{Either, List, Names, OneOf, Text, YesNo},
     },
-    sync::{DuplicateKeys, NullKeys, Redact, Refused, RejectCeiling, Retention, Rewrite, SyncSpec},
+    sync::{
+        DuplicateKeys, ExportKind, NullKeys, Redact, Refused, RejectCeiling, Retention, Rewrite, SyncSpec,
+    },
 };
 use hydrant_contract::{Deletes, Documents, Mode, SoftMark, TableName};
 use std::{collections::BTreeMap, ops::Range};
@@ -28,6 +30,8 @@ pub(super) struct Known<'a> {
     pub(super) targets: Option<Vec<&'a str>>,
     /// The targets that are right, with their kinds.
     pub(super) kinds: BTreeMap<&'a str, &'static str>,
+    /// Which rows of exports are kept.
+    pub(super) export: ExportKind,
     /// How long files are kept.
     pub(super) retain: Retention,
     /// The dbt project.
@@ -125,7 +129,8 @@ fn sync(
     let documents = documents(raw.document, target.as_deref(), known, reader);
     let duplicate_keys = raw.duplicate_keys.or(OneOf(DuplicateKeys::default()));
     let duplicate_keys = duplicate_keys.map(|duplicate_keys| duplicate_keys.0);
-    let cursor = cursor(raw.cursor, duplicate_keys, reader);
+    let export = raw.export.or(OneOf(known.export)).map(|export| export.0);
+    let cursor = cursor(raw.cursor, duplicate_keys, export, reader);
     let null_keys = raw.null_keys.or(OneOf(NullKeys::default()));
     let guard = guard(raw.guard);
     let rejects = rejects(raw.rejects);
@@ -146,6 +151,7 @@ fn sync(
         mode: mode?,
         deletes: deletes?,
         documents: documents?,
+        export: export?,
         duplicate_keys: duplicate_keys?,
         null_keys: null_keys?.0,
         guard: guard?,

@@ -104,6 +104,9 @@ pub(super) async fn choose(
         Kind::Rollback { .. } => return all(WhyFull::Base, format!("run {run} was a rollback")),
         Kind::Adopt => return all(WhyFull::Base, format!("run {run} has adopted the table")),
     }
+    if !last.export.is_full() {
+        return all(WhyFull::Base, format!("the export of run {run} has only the rows that changed"));
+    }
     let Some(state) = &last.cursor else {
         return all(WhyFull::Changed, format!("run {run} was made without a cursor"));
     };

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     engine::{
         ColumnChange, Failure, Held,
-        origin::stored,
+        origin::kept,
         plan::{key_value, value},
     },
     fingerprint::Fingerprinter,
@@ -66,15 +66,15 @@ pub(super) async fn shown(
     Ok(differing.collect())
 }
 
-/// The rows of the last export with these key hashes and row hashes, by key hash. It is read from its beginning until all
-/// are found: the index does not tell where they are.
+/// The rows of the last export with these key hashes and row hashes, by key hash, as far as it has them. It is read from its
+/// beginning until all are found: the index does not tell where they are.
 async fn exported(
     held: &Held<'_>,
     sealed: &Sealed,
     mut wanted: HashMap<u128, u64>,
 ) -> Result<HashMap<u128, RecordBatch>, Failure> {
     let mut out = HashMap::new();
-    let mut batches = stored(held.env, sealed).await?.rows.batches;
+    let mut batches = kept(held.env, sealed).batches;
     let mut fingerprinter = Fingerprinter::new(&sealed.spec.shape);
     while !wanted.is_empty() {
         held.go_on()?;

@@ -28,7 +28,7 @@ pub struct RepairOptions {
 }
 
 /// Compares the table with the last published run, and writes the rows that are missing or changed, from that run's export,
-/// as a run of its own. Rows that were unknown before (refused ones, those of an abandoned run) are sent with them.
+/// as a run of its own; from the query, where that export has only rows that changed. Rows that were unknown before (refused ones, those of an abandoned run) are sent with them.
 ///
 /// # Errors
 ///

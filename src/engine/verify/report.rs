@@ -51,7 +51,8 @@ pub struct Differing {
     /// Its key as a JSON object.
     pub key: serde_json::Value,
     /// Of a changed row, the columns that differ: `before` is what the table holds, `after` what a repair would write. None
-    /// if the last export does not have the row as it was written, because the guard held its change back.
+    /// if the last export does not have the row as it was written: the guard held its change back, or only rows that changed
+    /// were kept.
     pub columns: Vec<ColumnChange>,
     /// Whether the table holds a value that the column's type in the query cannot hold.
     pub unreadable: bool,

@@ -29,8 +29,12 @@ const OBJECTS: [&str; 7] = [
 /// Contract: C2
 #[test]
 fn half_of_an_object_is_in_the_folder() {
-    for project in [Project::sqlite(), Project::postgres()] {
-        let mut world = World::new(project, Place::Folder, 21);
+    let worlds = [
+        World::new(Project::sqlite(), Place::Folder, 21),
+        World::new(Project::postgres(), Place::Folder, 21),
+        World::new(Project::sqlite(), Place::Folder, 24).keeping_changes(),
+    ];
+    for mut world in worlds {
         world.begin(300);
         world.run("before any kill");
         for object in OBJECTS {

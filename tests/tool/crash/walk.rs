@@ -138,25 +138,26 @@ fn a_first_load() {
     worlds(Way::First, Place::S3, Place::Folder, first_load);
 }
 
+fn long(mut world: World, moments: Vec<Moment>) {
+    world.begin(300);
+    world.run("before any kill");
+    for moment in moments {
+        let what = format!("{moment:?}");
+        let before = world.rows().clone();
+        let long = world.changed(Churn { total: 140_000, ..Churn::LIGHT });
+        world.set(long);
+        world.killed(&Order::die(&world.name(), moment));
+        world.set(before);
+        let now = world.changed(Churn::LIGHT);
+        world.set(now);
+        world.run(&what);
+    }
+}
+
 /// Contract: C2
 #[test]
 fn an_export_of_several_parts() {
-    fn walk(mut world: World, moments: Vec<Moment>) {
-        world.begin(300);
-        world.run("before any kill");
-        for moment in moments {
-            let what = format!("{moment:?}");
-            let before = world.rows().clone();
-            let long = world.changed(Churn { total: 140_000, ..Churn::LIGHT });
-            world.set(long);
-            world.killed(&Order::die(&world.name(), moment));
-            world.set(before);
-            let now = world.changed(Churn::LIGHT);
-            world.set(now);
-            world.run(&what);
-        }
-    }
-    worlds(Way::Long, Place::Folder, Place::S3, walk);
+    worlds(Way::Long, Place::Folder, Place::S3, long);
 }
 
 fn moving(world: World, moments: Vec<Moment>) {
@@ -294,6 +295,52 @@ fn the_removal_of_what_nothing_needs() {
 fn pending(world: &World) -> u64 {
     let status = world.project.ok(&["status", "--output", "json"]).json();
     status["syncs"][0]["pending"].as_u64().unwrap_or_else(|| panic!("no pending run: {status}"))
+}
+
+/// The same where only the rows that changed are kept of an export: all others are gone with the process that dies.
+mod keeping_changes {
+    use super::{Place, Project, Way, World, abandoned, first_load, heavy, light, long, moments, moving};
+
+    fn walk(way: Way, sqlite: Place, postgres: Place, walk: fn(World, Vec<super::Moment>)) {
+        walk(World::new(Project::sqlite(), sqlite, 11).keeping_changes(), moments(way));
+        walk(World::new(Project::postgres(), postgres, 12).keeping_changes(), moments(way));
+    }
+
+    /// Contract: C2, C8, C41
+    #[test]
+    fn a_few_changes() {
+        walk(Way::Light, Place::Folder, Place::S3, light);
+    }
+
+    /// Contract: C2, C3, C7, C9, C41
+    #[test]
+    fn several_batches() {
+        walk(Way::Heavy, Place::S3, Place::Folder, heavy);
+    }
+
+    /// Contract: C2, C7
+    #[test]
+    fn a_first_load() {
+        walk(Way::First, Place::Folder, Place::Folder, first_load);
+    }
+
+    /// Contract: C2, C41
+    #[test]
+    fn changes_of_several_parts() {
+        walk(Way::Long, Place::Folder, Place::S3, long);
+    }
+
+    /// Contract: C2, C17, C20, C41
+    #[test]
+    fn values_that_move_between_rows_and_rows_that_are_refused() {
+        walk(Way::Moves, Place::Folder, Place::Folder, moving);
+    }
+
+    /// Contract: C2, C10, C41
+    #[test]
+    fn a_run_that_is_being_abandoned() {
+        walk(Way::Abandon, Place::Folder, Place::Folder, abandoned);
+    }
 }
 
 /// The servers beside Postgres. What happens in the store alone is walked through with SQLite and Postgres.

@@ -40,6 +40,8 @@ pub(super) struct World {
     store: String,
     /// What every sync has beside the rest.
     setting: &'static str,
+    /// Which rows of an export are kept.
+    export: &'static str,
     tables: u32,
     /// What the source returns now.
     rows: Rows,
@@ -71,12 +73,18 @@ impl World {
             Place::Folder => "./store".to_owned(),
             Place::S3 => s3(&required("HYDRANT_TEST_S3")),
         };
-        Self { project, store, setting: "", tables: 0, rows: Rows::new(), draw: Draw::new(seed) }
+        let draw = Draw::new(seed);
+        Self { project, store, setting: "", export: "full", tables: 0, rows: Rows::new(), draw }
     }
 
     /// Syncs with this setting, too.
     pub(super) fn with(self, setting: &'static str) -> Self {
         Self { setting, ..self }
+    }
+
+    /// The same, where only the rows that changed are kept of an export.
+    pub(super) fn keeping_changes(self) -> Self {
+        Self { export: "changes", ..self }
     }
 
     /// The same store under another address.
@@ -104,10 +112,11 @@ impl World {
     /// Nothing is kept that is not needed: what is removed too early is missed at once.
     fn configure(&self) {
         let (store, target, name) = (&self.store, &self.project.environment["TARGET"], self.name());
+        let export = self.export;
         self.project.write(
             "hydrant.yml",
             &format!(
-                "store: {store}\nscratch: .\n\
+                "store: {store}\nscratch: .\nexport: {export}\n\
                  sources:\n  lake: {{ type: files, tables: {{ items: items.csv }} }}\n\
                  targets:\n  app: {target}\n\
                  syncs:\n  {name}:\n    source: lake\n    model: items.sql\n    target: app\n    table: {name}\n    \

@@ -13,7 +13,7 @@ use hydrant::{
     guard::{GuardRules, Then},
     source::{About, Dialect, Model, Rows, Source, SourceError, SourceErrorKind, Staging, Unload},
     store::{LeaseTimes, SyncStore, WhyFull},
-    sync::{DuplicateKeys, ExposureSpec, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
+    sync::{DuplicateKeys, ExportKind, ExposureSpec, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
 use hydrant_contract::{Deletes, Documents, Mode, TableName};
 use hydrant_target_memory::MemoryTarget;
@@ -127,6 +127,7 @@ impl World {
             mode: Mode::Mirror,
             deletes: Deletes::Hard,
             documents: Documents::default(),
+            export: ExportKind::Full,
             duplicate_keys: DuplicateKeys::Error,
             null_keys: NullKeys::Error,
             guard,

@@ -24,7 +24,10 @@ use hydrant::{
     point::Point,
     source::Model,
     store::{History, LeaseTimes, SyncStore},
-    sync::{DuplicateKeys, ExposureSpec, GuardRules, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
+    sync::{
+        DuplicateKeys, ExportKind, ExposureSpec, GuardRules, NullKeys, Redact, RejectCeiling, Retention,
+        SyncSpec,
+    },
 };
 use hydrant_contract::{Deletes, Documents, Integer, Mode, SoftMark, TableName, Target, ValueType};
 use hydrant_target_memory::{MemoryColumn, MemoryTarget};
@@ -123,7 +126,11 @@ impl World {
         let of_seed = Weather::of(&mut draw);
         let weather = weather.unwrap_or(of_seed);
         let database = MemoryTarget::new();
-        let sync = sync(&mut draw);
+        let mut sync = sync(&mut draw);
+        // Not drawn, so that all else of a seed is what it was before there was this.
+        if seed % 3 == 0 {
+            sync.export = ExportKind::Changes;
+        }
         // Several batches have to be seen, and most of the time the bugs do not need them.
         let keys = draw.of(&[8, 12, 24, 24, 24, 60, 60, 200, 200, 2_600]);
         if draw.once_in(2) {
@@ -158,7 +165,10 @@ impl World {
         };
         world.note(
             None,
-            format!("{:?}, {} keys, {:?}, {:?}", world.sync.mode, keys, world.sync.deletes, world.sync.guard),
+            format!(
+                "{:?}, {} keys, {:?}, {:?}, export {:?}",
+                world.sync.mode, keys, world.sync.deletes, world.sync.guard, world.sync.export
+            ),
         );
         (Arc::new(world), draw)
     }
@@ -415,6 +425,7 @@ fn sync(draw: &mut Draw) -> SyncSpec {
         deletes,
         documents: Documents::default(),
         columns: None,
+        export: ExportKind::Full,
         duplicate_keys: DuplicateKeys::Error,
         null_keys: NullKeys::Error,
         guard: guard(draw),

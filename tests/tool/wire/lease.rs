@@ -17,7 +17,7 @@ use hydrant::{
     secret::Secret,
     source::{About, Dialect, Model, Rows, Source, SourceError, Staging, Unload},
     store::{LeaseTimes, SyncStore},
-    sync::{DuplicateKeys, ExposureSpec, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
+    sync::{DuplicateKeys, ExportKind, ExposureSpec, NullKeys, Redact, RejectCeiling, Retention, SyncSpec},
 };
 use hydrant_contract::{Deletes, Documents, Mode, TableName};
 use hydrant_target_memory::MemoryTarget;
@@ -103,6 +103,7 @@ async fn a_store_that_is_gone_stops_the_run_before_the_lease_ends_and_is_named_a
             rejects: RejectCeiling::default(),
             rewrite: hydrant::sync::Rewrite::Never,
             columns: None,
+            export: ExportKind::Full,
             duplicate_keys: DuplicateKeys::Error,
             null_keys: NullKeys::Error,
             after: Vec::new(),
