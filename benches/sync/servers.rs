@@ -64,6 +64,7 @@ impl Server {
             let (place, _) = server.url.rsplit_once('/').expect("a database");
             server.url = format!("{place}/{DATABASE}?sslmode=disable");
         }
+        server.clear();
         server
     }
 
