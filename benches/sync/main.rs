@@ -20,6 +20,7 @@ mod measured;
 mod mix;
 mod model;
 mod options;
+mod peers;
 mod plain_loop;
 mod processes;
 mod products;
@@ -34,8 +35,8 @@ use report::Style;
 use servers::Server;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-/// How much of the table changes while the application works on it.
-const BESIDE_PERCENT: f64 = 1.0;
+/// How much of the table changes where other tools are compared, and while the application works on it.
+const COMPARED_PERCENT: f64 = 1.0;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -46,6 +47,11 @@ fn main() {
     }
     if arguments.get(1).is_some_and(|mode| mode == application::ARGUMENT) {
         return application::serve().expect("the application");
+    }
+    if let [_, mode, rest @ ..] = arguments.as_slice()
+        && mode == products::bulk::ARGUMENT
+    {
+        return products::bulk::run(rest);
     }
     let options = Options::parse();
     let folder = options.folder();
@@ -62,6 +68,7 @@ fn main() {
             fs::remove_dir_all(&work).expect("our own folder");
         }
     }
+    measured::compare(&mut lines);
     println!("{}", report::tables(&lines, if options.markdown { Style::Markdown } else { Style::Terminal }));
     if let Some(file) = &options.json {
         let json = serde_json::to_string_pretty(&lines).expect("JSON");
@@ -78,23 +85,29 @@ fn works(options: &Options, server: &Server, shape: model::Shape, folder: &Path,
     };
     for rows in options.rows() {
         let bench = works::Bench::new(server, shape, rows, options.rounds(), folder);
-        let (hydrant, first) = bench.first_load(options.wants(Work::FirstLoad));
+        let (hydrant, first) = bench.first_load(options.wants(Work::FirstLoad) && options.compares());
         if options.wants(Work::FirstLoad) {
             note(first);
         }
         if options.wants(Work::NoChange) {
-            note(bench.no_change(&hydrant));
+            note(bench.no_change(&hydrant, options.compares()));
         }
         if options.wants(Work::Changed) || options.wants(Work::Apply) {
             for percent in options.changed() {
                 note(bench.changed(&hydrant, percent, options.wants(Work::Apply)));
             }
         }
+        if options.wants(Work::Peers) {
+            if peers::check::can_check(server.kind) {
+                peers::check::check(server, folder);
+            }
+            note(bench.peers(COMPARED_PERCENT));
+        }
     }
     if options.wants(Work::Beside) {
         let bench = works::Bench::new(server, shape, options.rows_beside(), 1, folder);
         let (hydrant, _) = bench.first_load(false);
         application::check::check(server);
-        note(bench.beside(&hydrant, BESIDE_PERCENT, options.idle()));
+        note(bench.beside(&hydrant, COMPARED_PERCENT, options.idle()));
     }
 }

@@ -13,6 +13,19 @@ use std::{
 /// How often the memory of a process is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// Who a line is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    #[default]
+    Hydrant,
+    /// What hydrant is compared with.
+    Baseline,
+    /// Something else that is worth knowing.
+    Other,
+    /// Another tool. Where there is no baseline, the fastest of them is it.
+    Peer,
+}
+
 /// One line of the result.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Line {
@@ -38,6 +51,8 @@ pub(crate) struct Line {
     pub(crate) peak_mb: Option<u64>,
     /// What the server wrote to its logs (WAL; redo and binary log), in MiB.
     pub(crate) written_mb: Option<u64>,
+    #[serde(skip)]
+    pub(crate) role: Role,
     /// The baseline's seconds by these: 1 and more is as fast or faster.
     pub(crate) ratio: Option<f64>,
     /// That baseline.
@@ -82,8 +97,9 @@ impl Measured {
     }
 
     /// A line with these figures.
-    pub(crate) fn line(&self, who: &str) -> Line {
+    pub(crate) fn line(&self, role: Role, who: &str) -> Line {
         Line {
+            role,
             who: who.to_owned(),
             seconds: self.seconds,
             cpu_seconds: Some(self.cpu_seconds),
@@ -136,6 +152,23 @@ pub(crate) fn measured(mut command: Command, server: Option<&Server>) -> Measure
         server_cpu_seconds: after.zip(server_before).map(|(after, before)| after.0 - before.0),
         written_mb: after.zip(server_before).and_then(|(after, before)| written(after, before)),
         output: words,
+    }
+}
+
+/// Each line's ratio to the baseline of its work.
+pub(crate) fn compare(lines: &mut [Line]) {
+    let work = |line: &Line| (line.target.clone(), line.shape.clone(), line.rows, line.work.clone());
+    for at in 0..lines.len() {
+        let same = || lines.iter().filter(|line| work(line) == work(&lines[at]));
+        let fastest =
+            || same().filter(|line| line.role == Role::Peer).min_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        let Some(baseline) = same().find(|line| line.role == Role::Baseline).or_else(fastest) else {
+            continue;
+        };
+        if baseline.who != lines[at].who {
+            let (ratio, who) = (baseline.seconds / lines[at].seconds, baseline.who.clone());
+            (lines[at].ratio, lines[at].against) = (Some(ratio), Some(who));
+        }
     }
 }
 
