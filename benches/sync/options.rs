@@ -108,6 +108,13 @@ impl Options {
         self.only.is_empty() || self.only.contains(&work)
     }
 
+    /// Whether any work is on the table with [`Self::rows`].
+    pub(crate) fn wants_rows(&self) -> bool {
+        [Work::FirstLoad, Work::NoChange, Work::Changed, Work::Apply, Work::Peers]
+            .into_iter()
+            .any(|work| self.wants(work))
+    }
+
     /// Whether anything is measured beside hydrant: not where only its memory counts.
     pub(crate) fn compares(&self) -> bool {
         self.memory_curve.is_empty()

@@ -52,17 +52,23 @@ impl<'a> Bench<'a> {
         Self { server, product, shape, rows, rounds, folder: folder.to_owned(), first }
     }
 
+    /// Prepares what writing by hand needs, and putting the table back. To be called before what does either.
+    pub(crate) fn prepare(&self) {
+        self.server.clear();
+        self.product.create();
+        self.product.prepare_loads(Day::first(self.rows));
+    }
+
     /// The first load into an empty table, measured. It is what everything else begins with: the table and hydrant's state are
     /// those of the first day afterwards. `by_hand`: whether the same is done by hand too.
     pub(crate) fn first_load(&self, by_hand: bool) -> (Hydrant<'a>, Vec<Line>) {
         let mut best: Option<Measured> = None;
         let mut ways: Vec<(&str, Measured)> = Vec::new();
         let mut hydrant = None;
-        self.server.clear();
-        self.product.create();
-        self.product.prepare_loads(Day::first(self.rows));
         for _ in 0..self.rounds {
             if by_hand {
+                self.server.clear();
+                self.product.create();
                 for way in self.product.loads() {
                     self.product.truncate();
                     self.product.settle();
@@ -200,6 +206,14 @@ impl<'a> Bench<'a> {
     /// A figure for a table that is wrong is worth nothing.
     fn expect(&self, checksum: &Checksum, who: &str) {
         assert_eq!(self.product.checksum(), *checksum, "{who} left another table than the model");
+    }
+
+    /// The line of what did not come to its end.
+    fn failed(&self, work: &str, role: Role, who: &str, changed: u64, failure: &str) -> Line {
+        eprintln!("{work}, {who}: {failure}");
+        let last = failure.trim().lines().last().unwrap_or_default();
+        let line = self.line(work, role, who, changed, &Measured::failed());
+        Line { note: Some(format!("failed: {last}")), ..line }
     }
 
     fn line(&self, work: &str, role: Role, who: &str, changed: u64, took: &Measured) -> Line {

@@ -13,8 +13,8 @@ use crate::{
 use std::{fs, time::Duration};
 
 impl Bench<'_> {
-    /// So many percent of the rows changed, end to end by hydrant and by its peers, and the merge alone by hand, once each. The application has had
-    /// the server for itself for `idle` before each.
+    /// So many percent of the rows changed, end to end by hydrant and by its peers, and the merge alone by hand, once each. The
+    /// application has had the server for itself for `idle` before each.
     pub(crate) fn beside(&self, hydrant: &Hydrant, percent: f64, idle: Duration) -> Vec<Line> {
         if self.shape.key() != ["id"] {
             eprintln!("no application beside the shape {}: it asks for rows by `id`", self.shape.name());
@@ -30,7 +30,7 @@ impl Bench<'_> {
             self.with_application(&work, (Role::Hydrant, "hydrant"), day, &model.checksum, idle, || {
                 let run = hydrant.run();
                 assert_eq!(run.changed, day.changed(), "hydrant says how many rows it changed");
-                run.measured
+                Ok(run.measured)
             });
         // Back, as after any change: its state with a run, the table with a load.
         hydrant.day(&self.first.parquet);
@@ -40,7 +40,7 @@ impl Bench<'_> {
         let way = self.product.merge(&changes);
         let by_hand =
             self.with_application(&work, (Role::Baseline, way.who), day, &model.checksum, idle, || {
-                measured(way.command, Some(self.server))
+                Ok(measured(way.command, Some(self.server)))
             });
         self.product.restore();
         changes.remove();
@@ -59,11 +59,15 @@ impl Bench<'_> {
         day: Day,
         then: &Checksum,
         idle: Duration,
-        doing: impl FnOnce() -> Measured,
+        doing: impl FnOnce() -> Result<Measured, String>,
     ) -> Line {
         let table = Table { name: TABLE.to_owned(), rows: self.rows };
         self.product.settle();
         let (took, latency) = beside(self.server, &table, Load::default(), idle, doing);
+        let took = match took {
+            Ok(took) => took,
+            Err(failure) => return self.failed(work, role, who, day.changed(), &failure),
+        };
         self.expect(then, who);
         let (latency, note) = match latency {
             Ok(latency) => (Some(latency), None),

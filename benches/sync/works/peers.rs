@@ -3,7 +3,7 @@
 use super::{Bench, FIRST_LOAD, Model, changed_work};
 use crate::{
     day::Day,
-    measured::{Line, Role, measured},
+    measured::{Line, Role, attempted},
     model::Checksum,
     peers::{Peer, Work, folder, installed},
     products::TABLE,
@@ -25,23 +25,38 @@ impl Bench<'_> {
             if let Some(command) = peer.full(&self.work(&self.first.parquet, &own)) {
                 self.server.clear();
                 self.product.settle();
-                let took = measured(command, Some(self.server));
-                // The types of its columns are its own choice.
-                assert_eq!(self.product.count(TABLE), self.rows, "{}: rows of a full load", peer.name());
-                lines.push(self.line(FIRST_LOAD, Role::Peer, &peer.name(), 0, &took));
+                lines.push(match attempted(command, Some(self.server)) {
+                    Ok(took) => {
+                        // The types of its columns are its own choice.
+                        assert_eq!(
+                            self.product.count(TABLE),
+                            self.rows,
+                            "{}: rows of a full load",
+                            peer.name()
+                        );
+                        self.line(FIRST_LOAD, Role::Peer, &peer.name(), 0, &took)
+                    }
+                    Err(failure) => self.failed(FIRST_LOAD, Role::Peer, &peer.name(), 0, &failure),
+                });
             }
             let own = self.own_folder();
-            let merge = peer.merge(&self.work(&model.parquet, &own));
-            if let Some(command) = merge {
-                self.merged_first(peer.as_ref(), &own);
-                self.product.settle();
-                let took = measured(command, Some(self.server));
-                self.expect(&self.merged(peer.as_ref(), day, &model), &peer.name());
-                let line = self.line(&changed_work(percent), Role::Peer, &peer.name(), day.changed(), &took);
-                lines.push(Line { note: Some(peer.cannot(self.server.kind).to_owned()), ..line });
-            } else {
+            let Some(command) = peer.merge(&self.work(&model.parquet, &own)) else {
                 eprintln!("{}: {}", peer.name(), peer.cannot(self.server.kind));
-            }
+                continue;
+            };
+            let work = changed_work(percent);
+            let took = self.merged_first(peer.as_ref(), &own).and_then(|()| {
+                self.product.settle();
+                attempted(command, Some(self.server))
+            });
+            lines.push(match took {
+                Ok(took) => {
+                    self.expect(&self.merged(peer.as_ref(), day, &model), &peer.name());
+                    let line = self.line(&work, Role::Peer, &peer.name(), day.changed(), &took);
+                    Line { note: Some(peer.cannot(self.server.kind).to_owned()), ..line }
+                }
+                Err(failure) => self.failed(&work, Role::Peer, &peer.name(), day.changed(), &failure),
+            });
         }
         fs::remove_file(&model.parquet).expect("our own file");
         lines
@@ -53,11 +68,13 @@ impl Bench<'_> {
         for peer in installed(&folder()) {
             let own = self.own_folder();
             let Some(command) = peer.merge(&self.work(&model.parquet, &own)) else { continue };
-            self.merged_first(peer.as_ref(), &own);
             let (who, then) = (peer.name(), self.merged(peer.as_ref(), day, model));
-            let line = self.with_application(work, (Role::Peer, &who), day, &then, idle, || {
-                measured(command, Some(self.server))
-            });
+            let line = match self.merged_first(peer.as_ref(), &own) {
+                Ok(()) => self.with_application(work, (Role::Peer, &who), day, &then, idle, || {
+                    attempted(command, Some(self.server))
+                }),
+                Err(failure) => self.failed(work, Role::Peer, &who, day.changed(), &failure),
+            };
             let cannot = peer.cannot(self.server.kind);
             let note = line.note.as_ref().map_or(cannot.to_owned(), |note| format!("{cannot}; {note}"));
             lines.push(Line { note: Some(note), ..line });
@@ -70,12 +87,13 @@ impl Bench<'_> {
     }
 
     /// What the peer keeps between runs starts with the first day in our table, merged by the peer itself.
-    fn merged_first(&self, peer: &dyn Peer, own: &Path) {
+    fn merged_first(&self, peer: &dyn Peer, own: &Path) -> Result<(), String> {
         self.server.clear();
         self.product.create();
         let command = peer.merge(&self.work(&self.first.parquet, own)).expect("it merges");
-        measured(command, None);
+        attempted(command, None)?;
         self.expect(&self.first.checksum, &peer.name());
+        Ok(())
     }
 
     /// What a merge leaves: the model, and what it does not delete.
