@@ -31,6 +31,10 @@ deny:
 review:
     cargo insta review
 
+# whole runs beside what people would do without hydrant (`just bench --help`); scripts/peers installs other tools
+bench *ARGS:
+    cargo bench --bench sync -- {{ ARGS }}
+
 # the documentation of the code, in a browser
 doc:
     cargo doc --workspace --no-deps --open

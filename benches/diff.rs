@@ -92,9 +92,9 @@ fn diff_alone(bencher: Bencher<'_, '_>, next: Next) {
         Next::OnePercentChanged => [4_195, 525, 524],
     };
     assert_eq!(found, expected, "updates, deletes and inserts");
-    bencher.counter(runs.keys()).bench_local(|| {
-        pairs.iter().map(|(old, new)| compare(old, new)).collect::<Vec<_>>() //
-    });
+    bencher
+        .counter(runs.keys())
+        .bench_local(|| pairs.iter().map(|(old, new)| compare(old, new)).collect::<Vec<_>>());
 }
 
 #[divan::bench(sample_count = 20, sample_size = 1)]

@@ -1,6 +1,6 @@
 //! What finds the changes between two days without any state: DuckDB, joining the two files.
 
-use crate::model::Shape;
+use crate::{model::Shape, peers};
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -8,10 +8,7 @@ use std::{
 
 /// DuckDB's program, if `scripts/peers` has installed it.
 pub(crate) fn program() -> Option<PathBuf> {
-    let folder = std::env::var_os("HYDRANT_PEERS")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/hydrant-test/peers")))?;
-    Some(folder.join("duckdb/bin/duckdb")).filter(|program| program.exists())
+    Some(peers::folder().join("duckdb/bin/duckdb")).filter(|program| program.exists())
 }
 
 /// Joins both files whole by key, counts the rows that differ in any column (the last line of what it prints), and writes the second

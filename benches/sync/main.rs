@@ -16,26 +16,33 @@ mod day;
 mod duckdb;
 mod files;
 mod hydrant;
+mod interrupted;
+mod machine;
 mod measured;
 mod mix;
 mod model;
 mod options;
+mod peers;
 mod plain_loop;
 mod processes;
 mod products;
 mod report;
+mod results;
 mod servers;
 mod works;
 
 use clap::Parser;
-use measured::Line;
+use machine::Machine;
+use model::Shape;
 use options::{Options, Work};
 use report::Style;
+use results::Results;
 use servers::Server;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use works::Bench;
 
-/// How much of the table changes while the application works on it.
-const BESIDE_PERCENT: f64 = 1.0;
+/// How much of the table changes where other tools are compared, and while the application works on it.
+const COMPARED_PERCENT: f64 = 1.0;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -47,54 +54,65 @@ fn main() {
     if arguments.get(1).is_some_and(|mode| mode == application::ARGUMENT) {
         return application::serve().expect("the application");
     }
+    if let [_, mode, rest @ ..] = arguments.as_slice()
+        && mode == products::bulk::ARGUMENT
+    {
+        return products::bulk::run(rest);
+    }
     let options = Options::parse();
     let folder = options.folder();
     // Postgres does not run as root, and passes through.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
-    let mut lines = Vec::new();
+    let at = folder.path().join("server");
+    interrupted::watch(folder.path().to_owned(), at.clone());
+    let mut results = Results::new(&options, Machine::here(folder.path()));
     for target in &options.target {
-        let server = Server::start(*target, &folder.path().join("server"));
-        eprintln!("{}", server.version());
+        let server = Server::start(*target, &at);
+        results.servers.push(server.version());
         for shape in &options.shape {
             let work = folder.path().join(format!("{}-{}", target.name(), shape.name()));
             fs::create_dir(&work).expect("a folder");
-            works(&options, &server, *shape, &work, &mut lines);
+            works(&options, &server, *shape, &work, &mut results);
             fs::remove_dir_all(&work).expect("our own folder");
         }
     }
-    println!("{}", report::tables(&lines, if options.markdown { Style::Markdown } else { Style::Terminal }));
-    if let Some(file) = &options.json {
-        let json = serde_json::to_string_pretty(&lines).expect("JSON");
-        fs::write(file, json + "\n").unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    }
+    results.show(if options.markdown { Style::Markdown } else { Style::Terminal });
+    results.complete();
 }
 
-fn works(options: &Options, server: &Server, shape: model::Shape, folder: &Path, lines: &mut Vec<Line>) {
-    let mut note = |new: Vec<Line>| {
-        for line in &new {
-            eprintln!("{}, {}: {:.2} s", line.work, line.who, line.seconds);
-        }
-        lines.extend(new);
-    };
+fn works(options: &Options, server: &Server, shape: Shape, folder: &Path, results: &mut Results) {
     for rows in options.rows() {
-        let bench = works::Bench::new(server, shape, rows, options.rounds(), folder);
-        let (hydrant, first) = bench.first_load(options.wants(Work::FirstLoad));
+        if !options.wants_rows() {
+            break;
+        }
+        let bench = Bench::new(server, shape, rows, options.rounds(), folder);
+        if options.compares() {
+            bench.prepare();
+        }
+        let (hydrant, first) = bench.first_load(options.wants(Work::FirstLoad) && options.compares());
         if options.wants(Work::FirstLoad) {
-            note(first);
+            results.add(first);
         }
         if options.wants(Work::NoChange) {
-            note(bench.no_change(&hydrant));
+            results.add(bench.no_change(&hydrant, options.compares()));
         }
         if options.wants(Work::Changed) || options.wants(Work::Apply) {
             for percent in options.changed() {
-                note(bench.changed(&hydrant, percent, options.wants(Work::Apply)));
+                results.add(bench.changed(&hydrant, percent, options.wants(Work::Apply)));
             }
+        }
+        if options.wants(Work::Peers) {
+            if shape == Shape::Standard && peers::check::can_check(server.kind) {
+                peers::check::check(server, folder);
+            }
+            results.add(bench.peers(COMPARED_PERCENT));
         }
     }
     if options.wants(Work::Beside) {
-        let bench = works::Bench::new(server, shape, options.rows_beside(), 1, folder);
+        let bench = Bench::new(server, shape, options.rows_beside(), 1, folder);
+        bench.prepare();
         let (hydrant, _) = bench.first_load(false);
         application::check::check(server);
-        note(bench.beside(&hydrant, BESIDE_PERCENT, options.idle()));
+        results.add(bench.beside(&hydrant, COMPARED_PERCENT, options.idle()));
     }
 }

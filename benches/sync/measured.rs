@@ -13,6 +13,19 @@ use std::{
 /// How often the memory of a process is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// Who a line is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    #[default]
+    Hydrant,
+    /// What hydrant is compared with.
+    Baseline,
+    /// Something else that is worth knowing.
+    Other,
+    /// Another tool. Where there is no baseline, the fastest of them is it.
+    Peer,
+}
+
 /// One line of the result.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Line {
@@ -28,7 +41,7 @@ pub(crate) struct Line {
     pub(crate) rows: u64,
     /// Rows that differ from the state before; none for a first load.
     pub(crate) changed: u64,
-    /// Seconds of wall time.
+    /// Seconds of wall time; not a number (in JSON null) for what failed.
     pub(crate) seconds: f64,
     /// Seconds of processor time of the process and its children, user and system.
     pub(crate) cpu_seconds: Option<f64>,
@@ -38,6 +51,8 @@ pub(crate) struct Line {
     pub(crate) peak_mb: Option<u64>,
     /// What the server wrote to its logs (WAL; redo and binary log), in MiB.
     pub(crate) written_mb: Option<u64>,
+    #[serde(skip)]
+    pub(crate) role: Role,
     /// The baseline's seconds by these: 1 and more is as fast or faster.
     pub(crate) ratio: Option<f64>,
     /// That baseline.
@@ -81,9 +96,15 @@ impl Measured {
         Self { peak_mb, ..quicker }
     }
 
+    /// Of what did not come to its end.
+    pub(crate) fn failed() -> Self {
+        Self { seconds: f64::NAN, cpu_seconds: f64::NAN, ..Self::default() }
+    }
+
     /// A line with these figures.
-    pub(crate) fn line(&self, who: &str) -> Line {
+    pub(crate) fn line(&self, role: Role, who: &str) -> Line {
         Line {
+            role,
             who: who.to_owned(),
             seconds: self.seconds,
             cpu_seconds: Some(self.cpu_seconds),
@@ -96,7 +117,12 @@ impl Measured {
 }
 
 /// Runs a process to its end, and says what it took. If it fails, the bench ends with what it said.
-pub(crate) fn measured(mut command: Command, server: Option<&Server>) -> Measured {
+pub(crate) fn measured(command: Command, server: Option<&Server>) -> Measured {
+    attempted(command, server).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// The same for what may fail without being our failure; the error is what it said.
+pub(crate) fn attempted(mut command: Command, server: Option<&Server>) -> Result<Measured, String> {
     let server_before = server.map(|server| (server.cpu_seconds(), server.written_bytes()));
     // Processor time of children that were waited for: exact, where a look at `/proc` from time to time misses the end.
     let cpu_before = processes::cpu_seconds_of_the_ended();
@@ -121,21 +147,36 @@ pub(crate) fn measured(mut command: Command, server: Option<&Server>) -> Measure
     let cpu_seconds = processes::cpu_seconds_of_the_ended() - cpu_before;
     let after = server.map(|server| (server.cpu_seconds(), server.written_bytes()));
     let words = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{words}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{command:?}: {}\n{words}\n{complaint}", output.status));
+    }
     let written =
         |(_, after): (f64, Option<u64>), (_, before): (f64, Option<u64>)| Some((after? - before?) >> 20);
-    Measured {
+    Ok(Measured {
         seconds: wall.as_secs_f64(),
         cpu_seconds,
         peak_mb: peak_kb >> 10,
         server_cpu_seconds: after.zip(server_before).map(|(after, before)| after.0 - before.0),
         written_mb: after.zip(server_before).and_then(|(after, before)| written(after, before)),
         output: words,
+    })
+}
+
+/// Each line's ratio to the baseline of its work.
+pub(crate) fn compare(lines: &mut [Line]) {
+    let work = |line: &Line| (line.target.clone(), line.shape.clone(), line.rows, line.work.clone());
+    for at in 0..lines.len() {
+        let same = || lines.iter().filter(|line| line.seconds.is_finite() && work(line) == work(&lines[at]));
+        let fastest =
+            || same().filter(|line| line.role == Role::Peer).min_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        let Some(baseline) = same().find(|line| line.role == Role::Baseline).or_else(fastest) else {
+            continue;
+        };
+        if baseline.who != lines[at].who {
+            let (ratio, who) = (baseline.seconds / lines[at].seconds, baseline.who.clone());
+            (lines[at].ratio, lines[at].against) = (Some(ratio), Some(who));
+        }
     }
 }
 

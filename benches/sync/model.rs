@@ -168,7 +168,7 @@ impl Column {
     }
 
     /// Text that ends in the eight hexadecimal digits of its number.
-    fn words(&self, number: i64) -> String {
+    pub(crate) fn words(&self, number: i64) -> String {
         match self.kind {
             Kind::Tenant => format!("tenant-{number:08x}"),
             Kind::User => format!("user-{number:08x}"),
@@ -202,25 +202,50 @@ impl Column {
     }
 }
 
-/// Words are told apart by their length.
-fn plan(length: i64) -> Option<&'static str> {
+/// The plan of a number. They are told apart by their length.
+pub(crate) fn plan(length: i64) -> Option<&'static str> {
     PLANS.into_iter().find(|plan| plan.len() as i64 == length)
+}
+
+/// The numbers of these rows, column by column.
+fn numbers(columns: &[Column], rows: &[Row]) -> Vec<Vec<i64>> {
+    columns.iter().map(|column| rows.iter().map(|row| column.number(*row)).collect()).collect()
 }
 
 /// These rows, and what they add to the checksum.
 pub(crate) fn batch(shape: Shape, columns: &[Column], rows: &[Row], checksum: &mut Checksum) -> RecordBatch {
-    let numbers: Vec<Vec<i64>> =
-        columns.iter().map(|column| rows.iter().map(|row| column.number(*row)).collect()).collect();
-    checksum.rows += rows.len() as u64;
-    checksum.sums.resize(columns.len(), 0);
-    let keys = shape.key().len();
-    let weights: Vec<i64> =
-        (0..rows.len()).map(|at| weight(numbers[..keys].iter().map(|column| column[at]))).collect();
-    for (sum, numbers) in checksum.sums.iter_mut().zip(&numbers) {
-        *sum += numbers.iter().zip(&weights).map(|(n, weight)| i128::from(n * weight)).sum::<i128>();
-    }
+    let numbers = numbers(columns, rows);
+    checksum.add(shape, &numbers);
     let arrays = columns.iter().zip(&numbers).map(|(column, numbers)| (&column.name, column.array(numbers)));
     RecordBatch::try_from_iter(arrays).expect("columns of one length")
+}
+
+impl Checksum {
+    /// Adds rows by the numbers of their cells, column by column.
+    pub(crate) fn add(&mut self, shape: Shape, numbers: &[Vec<i64>]) {
+        self.sums.resize(numbers.len(), 0);
+        let rows = numbers.first().map_or(0, Vec::len);
+        self.rows += rows as u64;
+        let keys = &numbers[..shape.key().len()];
+        let weights: Vec<i64> = (0..rows).map(|at| weight(keys.iter().map(|column| column[at]))).collect();
+        for (sum, numbers) in self.sums.iter_mut().zip(numbers) {
+            *sum += numbers
+                .iter()
+                .zip(&weights)
+                .map(|(number, weight)| i128::from(number * weight))
+                .sum::<i128>();
+        }
+    }
+
+    /// With these rows as well.
+    pub(crate) fn and(mut self, shape: Shape, rows: impl Iterator<Item = Row>) -> Self {
+        let (columns, mut rows) = (shape.columns(), rows.peekable());
+        while rows.peek().is_some() {
+            let some: Vec<Row> = rows.by_ref().take(8_192).collect();
+            self.add(shape, &numbers(&columns, &some));
+        }
+        self
+    }
 }
 
 fn weight(key: impl Iterator<Item = i64>) -> i64 {

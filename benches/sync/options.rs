@@ -1,15 +1,14 @@
 //! What is typed.
 
-use crate::{model::Shape, servers::Kind};
+use crate::{beside, model::Shape, servers::Kind};
 use clap::{Parser, ValueEnum};
 use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 
 const ROWS: u64 = 10_000_000;
 const ROUNDS: u32 = 3;
-const ROWS_SMALL: u64 = 100_000;
 const ROWS_BESIDE: u64 = 2_000_000;
-const IDLE: Duration = Duration::from_secs(15);
+const ROWS_SMALL: u64 = 100_000;
 const IDLE_SMALL: Duration = Duration::from_secs(1);
 const CHANGED: [f64; 4] = [0.1, 1.0, 10.0, 50.0];
 const CHANGED_SMALL: [f64; 2] = [1.0, 50.0];
@@ -58,11 +57,17 @@ pub(crate) struct Options {
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Work {
+    /// Into an empty table.
     FirstLoad,
+    /// A run that finds nothing new.
     NoChange,
+    /// So many percent of the rows changed, end to end.
     Changed,
+    /// The step that writes, alone, beside the same changes by hand.
     Apply,
-    /// One percent changed with an application beside it.
+    /// The other tools: a first load, and a merge of the model with one percent of its rows changed.
+    Peers,
+    /// One percent changed with an application beside it, by everybody.
     Beside,
 }
 
@@ -82,7 +87,7 @@ impl Options {
 
     /// How long the application has the server for itself before.
     pub(crate) fn idle(&self) -> Duration {
-        if self.small { IDLE_SMALL } else { IDLE }
+        if self.small { IDLE_SMALL } else { beside::IDLE }
     }
 
     /// How many percent of the rows change. What changes nothing is a work of its own.
@@ -97,11 +102,22 @@ impl Options {
     }
 
     pub(crate) fn wants(&self, work: Work) -> bool {
-        match work {
-            Work::NoChange if !self.memory_curve.is_empty() => true,
-            _ if !self.memory_curve.is_empty() => false,
-            _ => self.only.is_empty() || self.only.contains(&work),
+        if !self.memory_curve.is_empty() {
+            return matches!(work, Work::FirstLoad | Work::NoChange);
         }
+        self.only.is_empty() || self.only.contains(&work)
+    }
+
+    /// Whether any work is on the table with [`Self::rows`].
+    pub(crate) fn wants_rows(&self) -> bool {
+        [Work::FirstLoad, Work::NoChange, Work::Changed, Work::Apply, Work::Peers]
+            .into_iter()
+            .any(|work| self.wants(work))
+    }
+
+    /// Whether anything is measured beside hydrant: not where only its memory counts.
+    pub(crate) fn compares(&self) -> bool {
+        self.memory_curve.is_empty()
     }
 
     /// A folder that goes away at the end.

@@ -50,13 +50,20 @@ fn work(lines: &[&Line], style: Style) -> Table {
         table.add_row([
             line.work.clone(),
             line.who.clone(),
-            format!("{:.2}", line.seconds),
-            thousands((rows as f64 / line.seconds) as u64),
+            if line.seconds.is_finite() { format!("{:.2}", line.seconds) } else { "failed".to_owned() },
+            if line.seconds.is_finite() {
+                thousands((rows as f64 / line.seconds) as u64)
+            } else {
+                String::new()
+            },
             seconds(line.cpu_seconds),
             seconds(line.server_cpu_seconds),
             line.peak_mb.map(thousands).unwrap_or_default(),
             line.written_mb.map(thousands).unwrap_or_default(),
-            line.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
+            line.ratio
+                .filter(|ratio| ratio.is_finite())
+                .map(|ratio| format!("{ratio:.2}"))
+                .unwrap_or_default(),
             line.against.clone().unwrap_or_default(),
         ]);
     }
@@ -93,7 +100,7 @@ fn table(header: &[&str], words: usize, style: Style) -> Table {
 }
 
 fn seconds(seconds: Option<f64>) -> String {
-    seconds.map(|seconds| format!("{seconds:.2}")).unwrap_or_default()
+    seconds.filter(|seconds| seconds.is_finite()).map(|seconds| format!("{seconds:.2}")).unwrap_or_default()
 }
 
 fn thousands(number: u64) -> String {

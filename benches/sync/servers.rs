@@ -64,6 +64,7 @@ impl Server {
             let (place, _) = server.url.rsplit_once('/').expect("a database");
             server.url = format!("{place}/{DATABASE}?sslmode=disable");
         }
+        server.clear();
         server
     }
 
@@ -173,11 +174,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let mut command = script(&self.folder);
-        command.arg("stop");
-        if let Err(error) = command.status() {
-            eprintln!("the server in {} could not be stopped: {error}", self.folder.display());
-        }
+        stop(&self.folder);
+    }
+}
+
+/// Stops the server of this folder, if one is there.
+pub(crate) fn stop(folder: &Path) {
+    if let Err(error) = script(folder).arg("stop").status() {
+        eprintln!("the server in {} could not be stopped: {error}", folder.display());
     }
 }
 

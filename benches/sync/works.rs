@@ -1,13 +1,14 @@
 //! The works that are compared, each by hydrant and by what people would do without it, in turns and from the same state.
 
 mod beside;
+mod peers;
 
 use crate::{
     day::Day,
     duckdb,
-    files::{write_parquet, write_text},
+    files::write_parquet,
     hydrant::{Hydrant, Run},
-    measured::{Line, Measured, measured},
+    measured::{Line, Measured, Role, measured},
     model::{Checksum, Shape},
     products::{Changes, Product, product},
     servers::Server,
@@ -20,6 +21,9 @@ use std::{
 
 /// The argument that makes a process of this program the plain loop over Parquet.
 pub(crate) const PLAIN_LOOP: &str = "--plain-loop";
+
+const FIRST_LOAD: &str = "first load";
+const NO_CHANGE: &str = "no change";
 
 /// A table in a server of its own, with a model that is kept in it.
 pub(crate) struct Bench<'a> {
@@ -48,17 +52,23 @@ impl<'a> Bench<'a> {
         Self { server, product, shape, rows, rounds, folder: folder.to_owned(), first }
     }
 
+    /// Prepares what writing by hand needs, and putting the table back. To be called before what does either.
+    pub(crate) fn prepare(&self) {
+        self.server.clear();
+        self.product.create();
+        self.product.prepare_loads(Day::first(self.rows));
+    }
+
     /// The first load into an empty table, measured. It is what everything else begins with: the table and hydrant's state are
     /// those of the first day afterwards. `by_hand`: whether the same is done by hand too.
     pub(crate) fn first_load(&self, by_hand: bool) -> (Hydrant<'a>, Vec<Line>) {
         let mut best: Option<Measured> = None;
         let mut ways: Vec<(&str, Measured)> = Vec::new();
         let mut hydrant = None;
-        self.server.clear();
-        self.product.create();
-        self.prepare_loads();
         for _ in 0..self.rounds {
             if by_hand {
+                self.server.clear();
+                self.product.create();
                 for way in self.product.loads() {
                     self.product.truncate();
                     self.product.settle();
@@ -82,61 +92,71 @@ impl<'a> Bench<'a> {
             hydrant = Some(now);
         }
         let best = best.expect("a round");
-        let mut lines = vec![self.line("first load", "hydrant", 0, &best)];
-        lines.extend(ways.iter().map(|(who, took)| self.line("first load", who, 0, took)));
-        compare(&mut lines, ways.first().map(|(who, _)| *who));
+        let mut lines = vec![self.line(FIRST_LOAD, Role::Hydrant, "hydrant", 0, &best)];
+        let roles = [Role::Baseline].into_iter().chain(std::iter::repeat(Role::Other));
+        lines.extend(
+            ways.iter().zip(roles).map(|((who, took), role)| self.line(FIRST_LOAD, role, who, 0, took)),
+        );
         (hydrant.expect("a round"), lines)
     }
 
-    /// A run that finds nothing new.
-    pub(crate) fn no_change(&self, hydrant: &Hydrant) -> Vec<Line> {
-        const WORK: &str = "no change";
-        let duckdb = duckdb::program();
-        let (mut ours, mut plain, mut join): (Option<Measured>, Option<Measured>, Option<Measured>) =
-            (None, None, None);
+    /// A run that finds nothing new; and, if it is to be compared, the least that it could be.
+    pub(crate) fn no_change(&self, hydrant: &Hydrant, compared: bool) -> Vec<Line> {
+        let mut best: Option<Measured> = None;
+        let mut others: [Option<Measured>; 2] = [None, None];
         let again = self.folder.join("again.parquet");
         let before = self.folder.join("before.parquet");
-        fs::copy(&self.first.parquet, &before).expect("room for a copy");
+        let duckdb = duckdb::program();
+        if compared {
+            fs::copy(&self.first.parquet, &before).expect("room for a copy");
+        }
         for _ in 0..self.rounds {
             self.product.settle();
             let run = hydrant.run();
             assert_eq!(run.changed, 0, "nothing changed");
-            ours = Some(better(ours, run.measured));
-            let mut command = Command::new(std::env::current_exe().expect("this program"));
-            command.arg(PLAIN_LOOP).arg(&self.first.parquet).arg(&again);
-            plain = Some(better(plain, measured(command, None)));
-            if let Some(program) = &duckdb {
-                let command = duckdb::compare(program, &before, &self.first.parquet, &again, self.shape);
-                let took = measured(command, None);
-                let different = took.output.lines().last().map(str::trim);
-                assert_eq!(different, Some("0"), "DuckDB finds no difference");
-                join = Some(better(join, took));
+            best = Some(better(best, run.measured));
+            if compared {
+                let [join, plain] = &mut others;
+                if let Some(program) = &duckdb {
+                    let command = duckdb::compare(program, &before, &self.first.parquet, &again, self.shape);
+                    let took = measured(command, None);
+                    assert_eq!(
+                        took.output.lines().last().map(str::trim),
+                        Some("0"),
+                        "DuckDB finds no difference"
+                    );
+                    *join = Some(better(join.take(), took));
+                }
+                let mut command = Command::new(std::env::current_exe().expect("this program"));
+                command.arg(PLAIN_LOOP).arg(&self.first.parquet).arg(&again);
+                *plain = Some(better(plain.take(), measured(command, None)));
             }
         }
-        for file in [again, before] {
-            fs::remove_file(file).expect("our own file");
+        self.expect(&self.first.checksum, "hydrant");
+        let mut ours = self.line(NO_CHANGE, Role::Hydrant, "hydrant", 0, &best.expect("a round"));
+        if compared && duckdb.is_none() {
+            ours.note =
+                Some("DuckDB is not installed (scripts/peers): its full outer join is not here".to_owned());
         }
-        self.expect(&self.first.checksum, WORK);
-        let mut ours = self.line(WORK, "hydrant", 0, &ours.expect("a round"));
-        if duckdb.is_none() {
-            ours.note = Some(
-                "DuckDB is not installed (scripts/peers): there is no full outer join beside it".to_owned(),
-            );
+        if compared {
+            fs::remove_file(&again).expect("our own file");
+            fs::remove_file(&before).expect("our own file");
         }
-        let mut lines = vec![ours];
-        const JOIN: &str = "DuckDB: full outer join, and writing Parquet again";
-        const PLAIN: &str = "plain loop: reading and writing Parquet";
-        lines.extend(join.as_ref().map(|took| self.line(WORK, JOIN, 0, took)));
-        lines.push(self.line(WORK, PLAIN, 0, &plain.expect("a round")));
-        compare(&mut lines, Some(if duckdb.is_some() { JOIN } else { PLAIN }));
-        lines
+        let whos =
+            ["DuckDB: full outer join, and Parquet written again", "plain loop: Parquet read and written"];
+        // The first that is there is what hydrant is compared with.
+        let roles = [Role::Baseline, if duckdb.is_some() { Role::Other } else { Role::Baseline }];
+        let others = others.into_iter().zip(whos).zip(roles);
+        let others =
+            others.filter_map(|((took, who), role)| Some(self.line(NO_CHANGE, role, who, 0, &took?)));
+        std::iter::once(ours).chain(others).collect()
     }
 
     /// A run in which so many percent of the rows are others; and the step `apply` of it beside the same changes by hand.
     pub(crate) fn changed(&self, hydrant: &Hydrant, percent: f64, by_hand: bool) -> Vec<Line> {
         let day = Day::later(self.rows, percent);
         let model = self.model(day);
-        let changes = by_hand.then(|| self.prepare_changes(day));
+        let changes = by_hand.then(|| self.product.prepare_changes(day));
         let mut best: Option<Measured> = None;
         let mut apply_seconds = f64::MAX;
         let mut hand: Option<(&str, Measured)> = None;
@@ -163,22 +183,16 @@ impl<'a> Bench<'a> {
             }
         }
         fs::remove_file(&model.parquet).expect("our own file");
-        for file in changes.iter().flat_map(|changes| [&changes.upserted, &changes.deleted]) {
-            fs::remove_file(file).expect("our own file");
-        }
+        changes.iter().for_each(Changes::remove);
         let best = best.expect("a round");
-        let mut lines = vec![self.line(&format!("{percent} % changed"), "hydrant", day.changed(), &best)];
+        let of = day.changed();
+        let mut lines = vec![self.line(&changed_work(percent), Role::Hydrant, "hydrant", of, &best)];
         if let Some((who, took)) = hand {
             let work = format!("apply of {percent} % changed alone");
-            // Only its seconds are known of a step.
-            let apply = Line {
-                seconds: apply_seconds,
-                ..self.line(&work, "hydrant", day.changed(), &Measured::default())
-            };
-            let apply = Line { cpu_seconds: None, peak_mb: None, ..apply };
-            let mut both = vec![apply, self.line(&work, who, day.changed(), &took)];
-            compare(&mut both, Some(who));
-            lines.extend(both);
+            // Of a step only its seconds are known.
+            let apply = self.line(&work, Role::Hydrant, "hydrant", of, &Measured::default());
+            lines.push(Line { seconds: apply_seconds, cpu_seconds: None, peak_mb: None, ..apply });
+            lines.push(self.line(&work, Role::Baseline, who, of, &took));
         }
         lines
     }
@@ -189,60 +203,38 @@ impl<'a> Bench<'a> {
         Model { parquet, checksum }
     }
 
-    fn prepare_loads(&self) {
-        let text = self.folder.join("text");
-        write_text(&text, &self.shape.columns(), Day::first(self.rows).rows());
-        self.product.prepare_loads(&text);
-        // MySQL took it away.
-        let _ = fs::remove_file(&text);
-    }
-
-    fn prepare_changes(&self, day: Day) -> Changes {
-        let columns = self.shape.columns();
-        let keys = &columns[..self.shape.key().len()];
-        let text = Changes {
-            upserted: self.folder.join("upserted.text"),
-            deleted: self.folder.join("deleted.text"),
-        };
-        write_text(&text.upserted, &columns, day.upserted());
-        write_text(&text.deleted, keys, day.deleted());
-        let changes = self.product.prepare_changes(&text);
-        for file in [&text.upserted, &text.deleted] {
-            let _ = fs::remove_file(file);
-        }
-        changes
-    }
-
     /// A figure for a table that is wrong is worth nothing.
     fn expect(&self, checksum: &Checksum, who: &str) {
         assert_eq!(self.product.checksum(), *checksum, "{who} left another table than the model");
     }
 
-    fn line(&self, work: &str, who: &str, changed: u64, took: &Measured) -> Line {
+    /// The line of what did not come to its end.
+    fn failed(&self, work: &str, role: Role, who: &str, changed: u64, failure: &str) -> Line {
+        eprintln!("{work}, {who}: {failure}");
+        let last = failure.trim().lines().last().unwrap_or_default();
+        let line = self.line(work, role, who, changed, &Measured::failed());
+        Line { note: Some(format!("failed: {last}")), ..line }
+    }
+
+    fn line(&self, work: &str, role: Role, who: &str, changed: u64, took: &Measured) -> Line {
         Line {
             target: self.server.kind.name().to_owned(),
             shape: self.shape.name(),
             work: work.to_owned(),
             rows: self.rows,
             changed,
-            ..took.line(who)
+            ..took.line(role, who)
         }
     }
+}
+
+fn changed_work(percent: f64) -> String {
+    format!("{percent} % changed")
 }
 
 fn better(best: Option<Measured>, now: Measured) -> Measured {
     match best {
         Some(best) => best.better(now),
         None => now,
-    }
-}
-
-/// Each line's ratio to that of `baseline`.
-fn compare(lines: &mut [Line], baseline: Option<&str>) {
-    let Some(of) = lines.iter().find(|line| Some(line.who.as_str()) == baseline) else { return };
-    let (seconds, who) = (of.seconds, of.who.clone());
-    for line in lines.iter_mut().filter(|line| line.who != who) {
-        line.ratio = Some(seconds / line.seconds);
-        line.against = Some(who.clone());
     }
 }

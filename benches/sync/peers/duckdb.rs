@@ -146,6 +146,7 @@ fn full_into_mysql(work: &Work<'_>, words: &Words) -> String {
     format!(
         "CALL mysql_execute('app', 'DROP TABLE IF EXISTS {table}');
          CALL mysql_execute('app', 'CREATE TABLE {table} ({}, PRIMARY KEY ({key}))');
+         CALL mysql_clear_cache();
          INSERT INTO app.{table} ({list}) SELECT {list} FROM {file}",
         types.join(", ")
     )
@@ -166,7 +167,8 @@ fn mysql_type(kind: model::Kind) -> &'static str {
     }
 }
 
-/// The extension has no `MERGE INTO` and no `ON CONFLICT` for MySQL. It writes rows by INSERT.
+/// The extension has no `MERGE INTO` and no `ON CONFLICT` for MySQL. It writes rows by INSERT, and does not know of a table that
+/// `mysql_execute` made before its cache is cleared.
 fn upsert_into_mysql(words: &Words) -> String {
     staged_in_mysql(words, &format!("SELECT {} FROM {}", words.list, words.file), "")
 }
@@ -181,6 +183,7 @@ fn compare_with_mysql(words: &Words) -> String {
     let gone = format!(
         "CREATE TEMPORARY TABLE gone AS SELECT {key} FROM app.{table} ANTI JOIN {file} USING ({key});
          CALL mysql_execute('app', 'CREATE TABLE {table}_gone AS SELECT {key} FROM {table} LIMIT 0');
+         CALL mysql_clear_cache();
          INSERT INTO app.{table}_gone FROM gone;
          CALL mysql_execute('app', 'DELETE {table} FROM {table}_gone STRAIGHT_JOIN {table} USING ({key})');
          CALL mysql_execute('app', 'DROP TABLE {table}_gone');"
@@ -194,6 +197,7 @@ fn staged_in_mysql(words: &Words, query: &str, rest: &str) -> String {
     format!(
         "CREATE TEMPORARY TABLE staged AS {query};
          CALL mysql_execute('app', 'CREATE TABLE {table}_staged AS SELECT {list} FROM {table} LIMIT 0');
+         CALL mysql_clear_cache();
          INSERT INTO app.{table}_staged ({list}) FROM staged;
          {rest}
          CALL mysql_execute('app', 'INSERT INTO {table} ({list}) SELECT * FROM (SELECT {list} FROM {table}_staged) AS new

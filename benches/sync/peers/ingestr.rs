@@ -44,7 +44,10 @@ impl Peer for Ingestr {
                 "does not know what changed: stages and updates every row, in statements of the whole table; does not delete; \
                  makes no primary key in a table of its own"
             }
-            Kind::Mongodb => "does not know what changed: writes every document; does not delete",
+            Kind::Mongodb => {
+                "does not know what changed: replaces every document, so the application's own fields are lost; does not delete; \
+                 makes no index on the key, without which a merge reads the whole collection for each of its documents"
+            }
         }
     }
 

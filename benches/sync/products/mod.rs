@@ -1,13 +1,18 @@
 //! The databases: how a table is made, checked and put back, and how rows are written by hand.
 
+pub(crate) mod bulk;
+mod mongodb;
 mod mysql;
 mod postgres;
 
 use crate::{
+    day::Day,
+    measured::told,
     model::{Checksum, Column, Shape, weight_in_sql},
     servers::{Kind, Server},
 };
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -27,13 +32,21 @@ pub(crate) struct Changes {
     pub(crate) deleted: PathBuf,
 }
 
+impl Changes {
+    pub(crate) fn remove(&self) {
+        for file in [&self.upserted, &self.deleted] {
+            fs::remove_file(file).expect("our own file");
+        }
+    }
+}
+
 /// One database with one shape of rows.
 pub(crate) trait Product {
     /// Makes the table with its primary key and a column that is the application's own; it is empty.
     fn create(&self);
 
-    /// Prepares what loads by hand need, from the rows of the first day as text (the file may be taken away).
-    fn prepare_loads(&self, text: &Path);
+    /// Prepares what loading this day by hand needs.
+    fn prepare_loads(&self, first: Day);
 
     /// The ways to load the first day into the empty table, the best one first.
     fn loads(&self) -> Vec<ByHand>;
@@ -44,17 +57,20 @@ pub(crate) trait Product {
     /// The table as it was after a first load, whatever it holds now.
     fn restore(&self) {
         self.truncate();
-        crate::measured::told(self.loads().swap_remove(0).command);
+        told(self.loads().swap_remove(0).command);
     }
 
-    /// Prepares what changing the table by hand needs, from the changes as text (the files may be taken away).
-    fn prepare_changes(&self, text: &Changes) -> Changes;
+    /// Prepares what changing the table of the first day into that of this one by hand needs.
+    fn prepare_changes(&self, day: Day) -> Changes;
 
     /// The best hand-written way to write these changes: staged, in one transaction.
     fn merge(&self, changes: &Changes) -> ByHand;
 
     /// Lets the server do now what it would do at some time: statistics, cleaning, a checkpoint.
     fn settle(&self);
+
+    /// How many rows a table has, whatever they hold.
+    fn count(&self, table: &str) -> u64;
 
     /// What the table holds.
     fn checksum(&self) -> Checksum;
@@ -64,8 +80,13 @@ pub(crate) fn product<'a>(server: &'a Server, shape: Shape, folder: &Path) -> Bo
     match server.kind {
         Kind::Postgres => Box::new(postgres::Postgres::new(server, shape, folder)),
         Kind::Mysql => Box::new(mysql::Mysql::new(server, shape, folder)),
-        Kind::Mongodb => panic!("MongoDB is not measured here yet: cargo bench -p hydrant-target-mongodb"),
+        Kind::Mongodb => Box::new(mongodb::Mongodb::new(server, shape, folder)),
     }
+}
+
+fn count_by_sql(server: &Server, table: &str) -> u64 {
+    let told = server.sql(&format!("SELECT count(*) FROM {table}"));
+    told.trim().parse().unwrap_or_else(|_| panic!("a number: {told}"))
 }
 
 /// The query of a checksum, and what its answer says.

@@ -1,12 +1,13 @@
 //! MySQL.
 
-use super::{ByHand, Changes, Product, TABLE, checksum_by_sql, path};
+use super::{ByHand, Changes, Product, TABLE, checksum_by_sql, count_by_sql, path};
 use crate::{
+    day::Day,
+    files::write_text,
     model::{Checksum, Column, Kind, Shape},
     servers::Server,
 };
 use std::{
-    fs,
     path::{Path, PathBuf},
     thread::sleep,
     time::{Duration, Instant},
@@ -44,9 +45,8 @@ impl Product for Mysql<'_> {
         self.server.sql(&format!("CREATE TABLE {TABLE} ({columns}app_note BIGINT, PRIMARY KEY ({key}))"));
     }
 
-    fn prepare_loads(&self, text: &Path) {
-        // The text is what `LOAD DATA` reads.
-        fs::rename(text, self.all()).expect("one disk");
+    fn prepare_loads(&self, first: Day) {
+        write_text(&self.all(), &self.shape.columns(), first.rows());
     }
 
     fn loads(&self) -> Vec<ByHand> {
@@ -58,10 +58,11 @@ impl Product for Mysql<'_> {
         self.server.sql(&format!("TRUNCATE {TABLE}"));
     }
 
-    fn prepare_changes(&self, text: &Changes) -> Changes {
+    fn prepare_changes(&self, day: Day) -> Changes {
         let to = Changes { upserted: self.folder.join("upserted"), deleted: self.folder.join("deleted") };
-        fs::rename(&text.upserted, &to.upserted).expect("one disk");
-        fs::rename(&text.deleted, &to.deleted).expect("one disk");
+        let columns = self.shape.columns();
+        write_text(&to.upserted, &columns, day.upserted());
+        write_text(&to.deleted, &columns[..self.shape.key().len()], day.deleted());
         to
     }
 
@@ -110,6 +111,10 @@ impl Product for Mysql<'_> {
         }
         self.server
             .sql("SET GLOBAL innodb_max_dirty_pages_pct = DEFAULT, GLOBAL innodb_max_dirty_pages_pct_lwm = DEFAULT");
+    }
+
+    fn count(&self, table: &str) -> u64 {
+        count_by_sql(self.server, table)
     }
 
     fn checksum(&self) -> Checksum {

@@ -1,11 +1,16 @@
 //! Postgres.
 
-use super::{ByHand, Changes, Product, TABLE, checksum_by_sql, path};
+use super::{ByHand, Changes, Product, TABLE, checksum_by_sql, count_by_sql, path};
 use crate::{
+    day::Day,
+    files::write_text,
     model::{Checksum, Column, Kind, Shape},
     servers::Server,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 pub(super) struct Postgres<'a> {
     server: &'a Server,
@@ -41,18 +46,21 @@ impl Product for Postgres<'_> {
         ));
     }
 
-    fn prepare_loads(&self, text: &Path) {
+    fn prepare_loads(&self, first: Day) {
         let list = self.shape.list();
+        let text = self.all("text");
+        write_text(&text, &self.shape.columns(), first.rows());
         // By way of a table: the binary form is the server's.
         self.server.sql(&format!(
             "\\copy {TABLE} ({list}) FROM '{}'
              \\copy (SELECT {list} FROM {TABLE}) TO '{}' (FORMAT binary)
              \\copy (SELECT {list} FROM {TABLE}) TO '{}' (FORMAT csv)
              TRUNCATE {TABLE}",
-            path(text),
+            path(&text),
             path(&self.all("binary")),
             path(&self.all("csv")),
         ));
+        fs::remove_file(text).expect("our own file");
     }
 
     fn loads(&self) -> Vec<ByHand> {
@@ -69,11 +77,15 @@ impl Product for Postgres<'_> {
         self.server.sql(&format!("TRUNCATE {TABLE}"));
     }
 
-    fn prepare_changes(&self, text: &Changes) -> Changes {
-        let to = Changes {
-            upserted: self.folder.join("upserted.binary"),
-            deleted: self.folder.join("deleted.binary"),
+    fn prepare_changes(&self, day: Day) -> Changes {
+        let files = |ending: &str| Changes {
+            upserted: self.folder.join(format!("upserted.{ending}")),
+            deleted: self.folder.join(format!("deleted.{ending}")),
         };
+        let (text, to) = (files("text"), files("binary"));
+        let columns = self.shape.columns();
+        write_text(&text.upserted, &columns, day.upserted());
+        write_text(&text.deleted, &columns[..self.shape.key().len()], day.deleted());
         let (list, key) = (self.shape.list(), self.key());
         self.server.sql(&format!(
             "CREATE UNLOGGED TABLE prepared (LIKE {TABLE})
@@ -88,6 +100,7 @@ impl Product for Postgres<'_> {
             path(&text.deleted),
             path(&to.deleted),
         ));
+        text.remove();
         to
     }
 
@@ -117,6 +130,10 @@ impl Product for Postgres<'_> {
 
     fn settle(&self) {
         self.server.sql("VACUUM (ANALYZE)\nCHECKPOINT");
+    }
+
+    fn count(&self, table: &str) -> u64 {
+        count_by_sql(self.server, table)
     }
 
     fn checksum(&self) -> Checksum {
