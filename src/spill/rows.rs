@@ -25,7 +25,7 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 /// Rows of a block, and their bytes: small enough that few rows are read beside those that have changed, large enough that
 /// what is noted of a block is nothing beside its rows.
-const BLOCK_ROWS: usize = 2048;
+const BLOCK_ROWS: usize = 4096;
 const BLOCK_BYTES: usize = 1 << 20;
 /// Rows that are gathered before they are written, in the background while the next ones are gathered.
 const GATHERED_BYTES: usize = 8 << 20;

@@ -128,7 +128,7 @@ impl World {
         let database = MemoryTarget::new();
         let mut sync = sync(&mut draw);
         // Not drawn, so that all else of a seed is what it was before there was this.
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             sync.export = ExportKind::Changes;
         }
         // Several batches have to be seen, and most of the time the bugs do not need them.

@@ -116,6 +116,29 @@ fn a_full_scratch_folder_is_named_with_what_to_do() {
     assert_eq!(project.read("files"), "", "nothing stays in the scratch folder");
 }
 
+/// All rows wait there until it is known which of them changed.
+///
+/// Contract: C12, C41
+#[test]
+fn a_scratch_folder_without_room_for_the_rows_is_named_with_what_to_do() {
+    let project = Project::sqlite();
+    project.sync("key: [id]\nexport: changes");
+    project.items(&csv((0..10).map(|id| (id, "first"))));
+    project.ok(&["run"]);
+    let config = project.read("hydrant.yml");
+    project.write("hydrant.yml", &format!("scratch: ./small\n{config}"));
+    let rows = csv((0..100_000).map(|id| (id, "a name that takes some room")));
+    project.items(&rows);
+    let (first, second) = twice(&project, "1m", "find small -type f >files");
+    unavailable(
+        &first,
+        &["setting rows aside in", "small", "No space left on device", "make room in the scratch folder"],
+    );
+    assert_eq!(second.code, 0, "{}", second.all());
+    assert_equal(&project.query("SELECT id, name FROM items"), &rows);
+    assert_eq!(project.read("files"), "", "nothing stays in the scratch folder");
+}
+
 /// A tablespace on a disk of its own. Only root can make one that the server sees.
 struct SmallDisk {
     folder: tempfile::TempDir,
