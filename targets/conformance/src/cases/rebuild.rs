@@ -29,7 +29,7 @@ struct Given {
 
 impl Given {
     fn of(batches: &[Batch]) -> Self {
-        Self { batches: batches.to_vec().into_iter(), then: None }
+        Self { batches: Vec::from(batches).into_iter(), then: None }
     }
 }
 
