@@ -49,10 +49,10 @@ impl Way {
         if let Some(because) = (rewrite == Rewrite::Auto).then(|| too_few(changes, 0)).flatten() {
             return Ok(Some(Self::batches(because)));
         }
-        if let Some(obstacle) = obstacle(target, spec).await? {
-            return Ok(Some(Self::batches(obstacle)));
+        let Rebuildable { obstacles, rows } = ask(target, spec).await?;
+        if !obstacles.is_empty() {
+            return Ok(Some(Self::batches(obstacles.join("; "))));
         }
-        let Rebuildable { rows, .. } = target.rebuildable(spec).await?;
         Ok(Some(match rewrite {
             Rewrite::Auto => match too_few(changes, rows) {
                 Some(because) => Self::batches(because),
@@ -67,11 +67,15 @@ impl Way {
 
 /// Why a table that is there cannot be built anew, if that is so.
 pub(crate) async fn obstacle(target: &dyn Target, spec: &TableSpec) -> Result<Option<String>> {
-    if !target.capabilities().await?.rebuild {
-        return Ok(Some("the target does not build tables anew".to_owned()));
-    }
-    let obstacles = target.rebuildable(spec).await?.obstacles;
+    let obstacles = ask(target, spec).await?.obstacles;
     Ok((!obstacles.is_empty()).then(|| obstacles.join("; ")))
+}
+
+async fn ask(target: &dyn Target, spec: &TableSpec) -> Result<Rebuildable> {
+    match target.capabilities().await?.rebuild {
+        true => target.rebuildable(spec).await,
+        false => Ok(Rebuildable::never("the target")),
+    }
 }
 
 /// Rows that stay in the table, and rows of it that are rewritten or go: inserts cost the same either way.

@@ -111,17 +111,17 @@ impl<'c> Transaction<'c> {
         self.answer(self.connection.client.batch_execute(sql)).await
     }
 
-    /// Runs statements that return nothing and may take this long together, whatever limit the others have.
+    /// Runs a statement that returns nothing and may take this long, whatever limit the others have.
     pub(crate) async fn run_within(
         &self,
         sql: &str,
         limit: Duration,
     ) -> std::result::Result<(), tokio_postgres::Error> {
-        let sql = format!("SET LOCAL statement_timeout = {}; {sql}", limit.as_millis());
-        let usual =
-            format!("SET LOCAL statement_timeout = {}", self.connector.timeouts().statement.as_millis());
-        self.connection.answer(Some(limit + Timeouts::trifle()), self.client().batch_execute(&sql)).await?;
-        self.run(&usual).await
+        // By itself: older servers measure the time of all statements that arrive together, by the limit from before.
+        self.run(&format!("SET LOCAL statement_timeout = {}", limit.as_millis())).await?;
+        self.connection.answer(Some(limit + Timeouts::trifle()), self.client().batch_execute(sql)).await?;
+        let usual = self.connector.timeouts().statement.as_millis();
+        self.run(&format!("SET LOCAL statement_timeout = {usual}")).await
     }
 
     /// Runs a query. It must return columns of built-in types only: for others the driver would prepare statements of

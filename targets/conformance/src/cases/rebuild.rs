@@ -36,10 +36,12 @@ impl Given {
 #[async_trait]
 impl Changes for Given {
     async fn next(&mut self) -> Result<Option<Batch>> {
-        match (self.batches.next(), self.then.take()) {
-            (Some(batch), _) => Ok(Some(batch)),
-            (None, Some(why)) => Err(TargetError::new(ErrorKind::Broken, "reading changes", why)),
-            (None, None) => Ok(None),
+        if let Some(batch) = self.batches.next() {
+            return Ok(Some(batch));
+        }
+        match self.then {
+            Some(why) => Err(TargetError::new(ErrorKind::Broken, "reading changes", why)),
+            None => Ok(None),
         }
     }
 }
@@ -56,11 +58,13 @@ impl Scene<'_> {
     /// The batch that notes, and changes: 1 goes and 9, too, which is not there; 2 changes and 5, which is not there; 6 is new
     /// and 3, which is there.
     fn changes(&self) -> (Batch, Vec<Batch>) {
+        let last = self.batch(&[], &[], &[]);
         let deletes = self.batch(&[row![1], row![9]], &[], &[]);
         let rows =
             self.batch(&[], &[row![6, "new"], row![3, "there"]], &[row![2, "changed"], row![5, "gone"]]);
-        let last = Batch { freshness: rows.freshness.clone(), ..self.batch(&[], &[], &[]) };
-        (last, vec![deletes, rows])
+        // All of them are one unit, under one number.
+        let changes = [deletes, rows].map(|batch| Batch { checkpoint: last.checkpoint.clone(), ..batch });
+        (last, changes.to_vec())
     }
 
     async fn expect_changed(&self) {

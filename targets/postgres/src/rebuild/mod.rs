@@ -34,10 +34,9 @@ const SHARE_WAIT: Duration = Duration::from_secs(3);
 const SWAP_WAITS: u32 = 3;
 const SWAP_WAIT: Duration = Duration::from_millis(900);
 const SWAP_PAUSE: Duration = Duration::from_millis(150);
-/// Ends the statement of a client that is gone, instead of keeping the locks until it is done. Servers before 14 have no such
-/// setting, and some systems do not let it be set.
-const NOTICE_SILENCE: &str = "SELECT pg_catalog.set_config('client_connection_check_interval', '1000', true) \
-     FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval' AND max_val <> '0'";
+/// Has the server end the statement of a client that is gone, instead of keeping the locks until it is done. Before version 14
+/// there is no such setting, and on some systems it cannot be set.
+const NOTICE_SILENCE: &str = "SAVEPOINT hydrant_silence; SET LOCAL client_connection_check_interval = 1000";
 
 /// All keys are compared with all keys: looked up one by one they would take far longer, and in the 4 MB that servers grant by
 /// default they would go to disk and back (measured for a million of them).
@@ -48,7 +47,12 @@ const JOIN_WHOLE: &str = "SET LOCAL enable_nestloop = off; \
 /// Builds; see [`Target::rebuild`](hydrant_contract::Target::rebuild).
 pub(crate) async fn rebuild(tx: &Transaction<'_>, last: &Batch, changes: &mut dyn Changes) -> Result<()> {
     let failed = |e: Error| tx.error(e);
-    tx.run(NOTICE_SILENCE).await.map_err(failed)?;
+    if let Err(error) = tx.run(NOTICE_SILENCE).await {
+        if error.as_db_error().is_none() {
+            return Err(failed(error));
+        }
+        tx.run("ROLLBACK TO SAVEPOINT hydrant_silence").await.map_err(failed)?;
+    }
     let table = write::find(tx, &last.spec).await?;
     let found = obstacles::of_table(tx, &last.spec, &table).await?;
     if let Some(first) = found.first() {

@@ -74,3 +74,26 @@ SELECT jsonb_build_object(
     'statistics', (SELECT count(*) FROM pg_statistic_ext s WHERE s.stxrelid = c.oid)
 )::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_difference_is_named_by_its_path() {
+        let before =
+            json!({ "table": { "options": ["fillfactor=80"], "relkind": "r" }, "indexes": { "i": {} } });
+        assert_eq!(difference(&before, &before), None);
+        let mut other = before.clone();
+        other["table"]["options"] = json!(null);
+        let said = difference(&before, &other).expect("a difference");
+        assert_eq!(said, r#"table.options is ["fillfactor=80"], and was built as null"#);
+        // What only one of them has is a difference, too, whichever it is.
+        let mut fewer = before.clone();
+        fewer["indexes"] = json!({});
+        for (a, b) in [(&before, &fewer), (&fewer, &before)] {
+            assert!(difference(a, b).expect("a difference").starts_with("indexes.i is "), "{a} {b}");
+        }
+    }
+}
