@@ -1,5 +1,5 @@
 //! hydrant's writes against bare loops of the driver's own, with the same documents:
-//! `cargo bench -p hydrant-target-mongodb`.
+//! `cargo bench -p hydrant-target-mongodb --bench mongodb`.
 //!
 //! The server is that of `HYDRANT_BENCH_MONGODB` (a URL with a database and an account that may drop it), which should have
 //! nothing else to do. `HYDRANT_BENCH_ROWS` is the size of the table, `HYDRANT_BENCH_BATCH` that of a batch (the engine's are

@@ -7,7 +7,7 @@
 //! Both sides take turns; what counts is the ratio. `HYDRANT_BENCH_MYSQL` (else `HYDRANT_TEST_MYSQL`) is the URL of a server
 //! whose account may make databases, `HYDRANT_TEST_MYSQL_CLIENT` its program.
 //!
-//!     CARGO_PROFILE_BENCH_LTO=off cargo bench -p hydrant-target-mysql
+//!     CARGO_PROFILE_BENCH_LTO=off cargo bench -p hydrant-target-mysql --bench mysql
 
 use arrow::{
     array::{
