@@ -85,6 +85,16 @@ mod tests {
         }
     }
 
+    /// The one that was cut before anything was known of its predecessor does not count as a step of growth.
+    #[test]
+    fn a_batch_that_was_cut_ahead_does_not_double_twice() {
+        let mut sizing = Sizing::new();
+        for _ in 0..2 {
+            sizing.learn(ROWS_FIRST, Duration::from_millis(1));
+            assert_eq!(sizing.rows(), 2 * ROWS_FIRST);
+        }
+    }
+
     #[test]
     fn a_small_last_batch_does_not_shrink_the_next() {
         let mut sizing = Sizing::new();
