@@ -30,7 +30,8 @@ type Refused = BTreeMap<usize, Refusal>;
 /// Writes the rows of a batch, after the fast way was rolled back.
 pub(crate) async fn rows(tx: &Transaction<'_>, plan: &Plan<'_>, batch: &Batch) -> Result<Applied> {
     let (staged, mut rejects) = copy::stage(tx, plan, batch, true).await.map_err(|e| tx.error(e))?;
-    let prepare = format!("SET CONSTRAINTS ALL IMMEDIATE; {}", statement::INDEX_STAGE);
+    let prepare =
+        format!("SET CONSTRAINTS ALL IMMEDIATE; {}; {}", statement::INDEX_STAGE, statement::ANALYZE_STAGE);
     tx.run(&prepare).await.map_err(|e| tx.error(e))?;
 
     let mut refused = Refused::new();
@@ -117,21 +118,20 @@ async fn attempt(
     numbers: &[usize],
 ) -> Result<std::result::Result<(), Refusal>> {
     let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { return Ok(Ok(())) };
-    let span = Span { first: *first, last: *last };
     let deletes = numbers.iter().filter(|n| **n < staged.deletes()).count();
-    let rows = numbers.len() - deletes;
+    let span = Span { first: *first, last: *last, deletes, rows: numbers.len() - deletes };
 
     let begin = || tx.run("SAVEPOINT hydrant_attempt");
     begin().await.map_err(|e| tx.error(e))?;
-    let first = match span_of(tx, plan, batch, span, rows, &[]).await? {
+    let first = match span_of(tx, plan, batch, span, &[]).await? {
         Ok(()) => return release(tx).await,
         Err(refusal) => refusal,
     };
     undo(tx).await?;
-    if first.code == "23505" && rows > 0 {
+    if first.code == "23505" && span.rows > 0 {
         for parkings in unique::ways(plan) {
             begin().await.map_err(|e| tx.error(e))?;
-            if span_of(tx, plan, batch, span, rows, &parkings).await?.is_ok() {
+            if span_of(tx, plan, batch, span, &parkings).await?.is_ok() {
                 return release(tx).await;
             }
             undo(tx).await?;

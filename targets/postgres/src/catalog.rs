@@ -22,6 +22,8 @@ pub(crate) struct Table {
     pub(crate) persistence: char,
     /// Whether functions of the application may run when rows are written.
     pub(crate) has_triggers: bool,
+    /// Whether it is so small that the planner may look through it rather than look rows up.
+    pub(crate) is_tiny: bool,
     pub(crate) columns: Vec<TableColumn>,
     pub(crate) indexes: Vec<UniqueIndex>,
 }
@@ -84,7 +86,8 @@ impl Table {
         let found = tx
             .query(
                 "SELECT c.oid, c.relkind, c.relpersistence, c.relkind <> 'r' OR EXISTS \
-                 (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal) FROM pg_class c \
+                 (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal), \
+                 coalesce(pg_relation_size(c.oid) < 1048576, true) FROM pg_class c \
                  JOIN pg_namespace n ON n.oid = c.relnamespace \
                  WHERE n.nspname = $1::text::name AND c.relname = $2::text::name \
                  AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
@@ -103,6 +106,7 @@ impl Table {
             relation: letter(row, 1)?,
             persistence: letter(row, 2)?,
             has_triggers: row.try_get(3)?,
+            is_tiny: row.try_get(4)?,
             columns: columns.iter().map(TableColumn::of).collect::<Result<_, _>>()?,
             indexes: indexes.iter().map(UniqueIndex::of).collect::<Result<_, _>>()?,
         }))

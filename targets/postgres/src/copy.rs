@@ -222,7 +222,6 @@ pub(crate) async fn stage(
         }
     }
     copy.end().await?;
-    tx.run(statement::ANALYZE_STAGE).await?;
     Ok((staged, rejects))
 }
 

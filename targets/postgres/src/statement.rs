@@ -14,11 +14,15 @@ use hydrant_contract::{Deletes, Mode, Part, SoftMark};
 /// Statistics keep the planner from choosing a scan of the whole table for a handful of rows.
 pub(crate) const ANALYZE_STAGE: &str = "ANALYZE pg_temp.hydrant_stage";
 /// Each staged row is looked up in the key's index, so that the work is in proportion to the batch and never to the table,
-/// whatever the statistics say (measured: 10,000 updates of a million rows in a fifth of the time).
-pub(crate) const LOOK_UP: &str = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+/// whatever the statistics say (measured: 10,000 updates of a million rows in a fifth of the time), and the temporary table
+/// need not be analyzed. A batch is sorted in memory; it has at most 16 MiB.
+///
+/// Compiling such a plan takes longer than running it (measured: 50,000 updates in 164 instead of 309 ms).
+pub(crate) const LOOK_UP: &str = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
+    SET LOCAL random_page_cost = 0; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'";
 /// The planner as it is configured: for triggers of the application, and where staged rows are joined with one another.
-pub(crate) const PLAN_FREELY: &str =
-    "SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT";
+pub(crate) const PLAN_FREELY: &str = "SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT; \
+    SET LOCAL random_page_cost TO DEFAULT; SET LOCAL jit TO DEFAULT; SET LOCAL work_mem TO DEFAULT";
 /// Finds rows by number, while the guilty ones are searched.
 pub(crate) const INDEX_STAGE: &str = "CREATE INDEX ON pg_temp.hydrant_stage (n)";
 
@@ -27,6 +31,10 @@ pub(crate) const INDEX_STAGE: &str = "CREATE INDEX ON pg_temp.hydrant_stage (n)"
 pub(crate) struct Span {
     pub(crate) first: usize,
     pub(crate) last: usize,
+    /// How many of them are deletes.
+    pub(crate) deletes: usize,
+    /// How many are not.
+    pub(crate) rows: usize,
 }
 
 impl Span {
@@ -85,13 +93,11 @@ pub(crate) fn lock(plan: &Plan<'_>, span: Span) -> String {
 /// Deletes, marks or nulls the staged deletes; `None` if there is nothing to do.
 pub(crate) fn delete(plan: &Plan<'_>, deletes: &Deletes, as_of: &str, span: Span) -> Option<String> {
     let table = &plan.table.quoted;
-    let matching = format!("s.p = 0 AND {} AND {}", span.filter(), same_key(plan, "t", "s"));
+    let (staged, same) = (in_key_order(plan, "p = 0", span), same_key(plan, "t", "s"));
     let set = match deletes {
         Deletes::Ignore => return None,
         Deletes::Hard => {
-            return Some(format!(
-                "DELETE FROM {table} AS t USING pg_temp.hydrant_stage AS s WHERE {matching}"
-            ));
+            return Some(format!("DELETE FROM {table} AS t USING {staged} WHERE {same}"));
         }
         Deletes::Soft { .. } => {
             let (column, mark) = plan.soft.as_ref()?;
@@ -109,7 +115,7 @@ pub(crate) fn delete(plan: &Plan<'_>, deletes: &Deletes, as_of: &str, span: Span
             columns.join(", ")
         }
     };
-    Some(format!("UPDATE {table} AS t SET {set} FROM pg_temp.hydrant_stage AS s WHERE {matching}"))
+    Some(format!("UPDATE {table} AS t SET {set} FROM {staged} WHERE {same}"))
 }
 
 /// Updates the staged rows that are there; `None` if no column but the key is managed.
@@ -117,9 +123,9 @@ pub(crate) fn update(plan: &Plan<'_>, span: Span) -> Option<String> {
     let set = assignments(plan, |at, column| column.cast(&format!("s.c{at}")));
     (!set.is_empty()).then(|| {
         format!(
-            "UPDATE {} AS t SET {set} FROM pg_temp.hydrant_stage AS s WHERE s.p <> 0 AND {} AND {}",
+            "UPDATE {} AS t SET {set} FROM {} WHERE {}",
             plan.table.quoted,
-            span.filter(),
+            in_key_order(plan, "p <> 0", span),
             same_key(plan, "t", "s")
         )
     })
@@ -290,4 +296,14 @@ fn same_key(plan: &Plan<'_>, table: &str, staged: &str) -> String {
 
 fn key_order(plan: &Plan<'_>) -> String {
     plan.key.iter().map(|at| format!("s.c{at}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The staged rows of a part, as `s`, in the order of their keys. With [`LOOK_UP`] the rows of a table that is not tiny are
+/// locked in that order, too: looking them up one by one is the cheapest plan.
+fn in_key_order(plan: &Plan<'_>, part: &str, span: Span) -> String {
+    format!(
+        "(SELECT s.* FROM pg_temp.hydrant_stage AS s WHERE s.{part} AND {} ORDER BY {}) AS s",
+        span.filter(),
+        key_order(plan)
+    )
 }

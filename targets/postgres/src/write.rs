@@ -141,9 +141,12 @@ async fn fast(
         let (staged, refused) = copy::stage(tx, plan, batch, !straight).await.map_err(|e| tx.error(e))?;
         rejects.extend(refused);
         if staged.len() > 0 {
-            let span = Span { first: 0, last: staged.len() - 1 };
-            let rows = staged.len() - staged.deletes();
-            if let Err(refusal) = span_of(tx, plan, batch, span, rows, &[]).await? {
+            if plan.table.has_triggers {
+                tx.run(statement::ANALYZE_STAGE).await.map_err(|e| tx.error(e))?;
+            }
+            let deletes = staged.deletes();
+            let span = Span { first: 0, last: staged.len() - 1, deletes, rows: staged.len() - deletes };
+            if let Err(refusal) = span_of(tx, plan, batch, span, &[]).await? {
                 return Ok(Err(refusal));
             }
         }
@@ -202,19 +205,18 @@ async fn copy_inserts(
     Ok(Ok(rejects.into_values().collect()))
 }
 
-/// Deletes, updates and inserts the staged rows of a span, of which so many are no deletes, after moving values of unique columns out of the way as asked.
+/// Deletes, updates and inserts the staged rows of a span, after moving values of unique columns out of the way as asked.
 pub(crate) async fn span_of(
     tx: &Transaction<'_>,
     plan: &Plan<'_>,
     batch: &Batch,
     span: Span,
-    rows: usize,
     parkings: &[Parking<'_>],
 ) -> Result<std::result::Result<(), Refusal>> {
-    match statements(tx, plan, batch, span, rows, parkings).await {
+    match statements(tx, plan, batch, span, parkings).await {
         Ok(true) => Ok(Ok(())),
         // A row came or went between two statements, or a trigger said nothing and wrote nothing: look once more.
-        Ok(false) => match statements(tx, plan, batch, span, rows, parkings).await {
+        Ok(false) => match statements(tx, plan, batch, span, parkings).await {
             Ok(true) => Ok(Ok(())),
             Ok(false) => Ok(Err(Refusal::suppressed())),
             Err(e) => Ok(Err(refusal(tx, e)?)),
@@ -229,47 +231,72 @@ async fn statements(
     plan: &Plan<'_>,
     batch: &Batch,
     span: Span,
-    rows: usize,
     parkings: &[Parking<'_>],
 ) -> std::result::Result<bool, Error> {
     let mode = batch.spec.mode;
     if mode == Mode::Insert {
         // Rows that are there stay as they are, so there is nothing to lock and nothing to count.
-        if rows > 0 {
+        if span.rows > 0 {
             tx.execute(&statement::insert(plan, mode, span), &[]).await?;
         }
         return Ok(true);
     }
-    let locked = tx.query(&statement::lock(plan, span), &[]).await?;
-    let (there_to_delete, there): (i64, i64) = match locked.first() {
-        Some(row) => (row.try_get(0)?, row.try_get(1)?),
-        None => (0, 0),
+    let as_of = own::timestamp(batch.as_of.timestamp_micros());
+    let delete = match span.deletes > 0 && mode != Mode::Update {
+        true => statement::delete(plan, &batch.spec.deletes, &as_of, span),
+        false => None,
     };
-    let (there_to_delete, there) = (there_to_delete.unsigned_abs(), there.unsigned_abs());
-    if there_to_delete > 0 && mode != Mode::Update {
-        let as_of = own::timestamp(batch.as_of.timestamp_micros());
-        if let Some(delete) = statement::delete(plan, &batch.spec.deletes, &as_of, span)
-            && tx.execute(&delete, &[]).await? < there_to_delete
-        {
+    let update = if span.rows > 0 { statement::update(plan, span) } else { None };
+    // A single statement locks rows in the order of their keys by itself. Where there are two, or the planner may choose
+    // another order, or triggers may keep rows from being written, rows are locked and counted before.
+    let Table { has_triggers, is_tiny, .. } = *plan.table;
+    let single = !has_triggers && !is_tiny && parkings.is_empty() && (delete.is_none() || span.rows == 0);
+    let there = match single {
+        true => None,
+        false => Some(lock(tx, plan, span).await?),
+    };
+    if let Some(delete) = &delete {
+        let deleted = tx.execute(delete, &[]).await?;
+        if there.is_some_and(|there| deleted < there.deletes) {
             return Ok(false);
         }
     }
-    let update = statement::update(plan, span);
-    if let Some(update) = update.as_ref().filter(|_| there > 0) {
-        for parking in parkings {
-            tx.execute(&statement::park(plan, parking, span), &[]).await?;
+    let updated = match (&update, there) {
+        (Some(update), Some(there)) => {
+            for parking in parkings {
+                tx.execute(&statement::park(plan, parking, span), &[]).await?;
+            }
+            if tx.execute(update, &[]).await? < there.rows {
+                return Ok(false);
+            }
+            there.rows
         }
-        if tx.execute(update, &[]).await? < there {
-            return Ok(false);
-        }
-    }
-    let absent = (rows as u64).saturating_sub(there);
+        (Some(update), None) => tx.execute(update, &[]).await?,
+        (None, there) => there.map_or(0, |there| there.rows),
+    };
+    let absent = (span.rows as u64).saturating_sub(updated);
     if absent > 0 && mode != Mode::Update {
         let inserted = tx.execute(&statement::insert(plan, mode, span), &[]).await?;
-        // Without columns to update, a row that came meanwhile counts as nothing although it is as wanted.
+        // Without columns to update, a row that is there, or came meanwhile, counts as nothing although it is as wanted.
         return Ok(inserted >= absent || update.is_none());
     }
     Ok(true)
+}
+
+/// Rows of the table that are staged.
+#[derive(Clone, Copy)]
+struct There {
+    deletes: u64,
+    rows: u64,
+}
+
+async fn lock(tx: &Transaction<'_>, plan: &Plan<'_>, span: Span) -> std::result::Result<There, Error> {
+    let locked = tx.query(&statement::lock(plan, span), &[]).await?;
+    let (deletes, rows): (i64, i64) = match locked.first() {
+        Some(row) => (row.try_get(0)?, row.try_get(1)?),
+        None => (0, 0),
+    };
+    Ok(There { deletes: deletes.unsigned_abs(), rows: rows.unsigned_abs() })
 }
 
 /// The rejects of staged rows.
