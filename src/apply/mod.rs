@@ -6,6 +6,7 @@
 //! not have been noted before the first process died, and writing the same rows twice leaves the same rows.
 
 mod exceptions;
+mod flight;
 mod pieces;
 mod preparing;
 mod rebuild;
@@ -29,8 +30,9 @@ use crate::{
 };
 use arrow::error::ArrowError;
 use exceptions::ExceptionLog;
+use flight::{Flights, Landed};
 use futures::{StreamExt, TryStreamExt, stream};
-use hydrant_contract::{Applied, Checkpoint, Freshness, Mode, Target, TargetError};
+use hydrant_contract::{Applied, Checkpoint, Freshness, Target, TargetError};
 use pieces::{Piece, Pieces};
 use preparing::Preparation;
 use roaring::RoaringTreemap;
@@ -155,30 +157,37 @@ impl Job<'_> {
             next_change: from,
         };
         let preparation = Preparation::new(self.pieces(from).await?, spec.clone(), self.sealed.as_of, begun);
-        let mut under_way = preparation.begin(sizing.rows());
+        let mut under_way = Some(preparation.begin(sizing.rows()));
+        let mut flights = Flights::new(self);
         loop {
             if self.stop.is_cancelled() {
                 return Err(ApplyError::Stopped);
             }
-            let (preparation, mut unit) = under_way.ready().await?;
-            // The next one is read and put in order while the target writes this one.
-            under_way = preparation.begin(sizing.rows());
+            flights.next_turn();
+            let landed = tokio::select! {
+                biased;
+                landed = flights.land(), if !flights.is_empty() => landed?,
+                ready = flight::ready(&mut under_way), if under_way.is_some() && flights.have_room() => {
+                    let (preparation, mut unit) = ready?;
+                    let Checkpoint { first_change: first, next_change: done, .. } = unit.batch.checkpoint;
+                    // The next one is read and put in order while the target writes this one.
+                    let is_last = done >= total || done == first;
+                    under_way = (!is_last).then(|| preparation.begin(sizing.rows()));
+                    // An adopted table is as somebody else left it, and so is what goes back to one: of how fresh that is
+                    // nothing is known, and a row that says so would be wrong.
+                    if done == total && self.sealed.fresh {
+                        let rows = self.sealed.export.rows();
+                        unit.batch.freshness = Some(Freshness { as_of: self.sealed.as_of, rows });
+                    }
+                    flights.start(unit);
+                    continue;
+                }
+            };
+            let Landed { unit, applied, absent, took } = landed;
             let Checkpoint { batch: mut number, first_change: first, next_change: done, .. } =
                 unit.batch.checkpoint;
             let rows = usize::try_from(done - first).unwrap_or(usize::MAX);
-            // An adopted table is as somebody else left it, and so is what goes back to one: of how fresh that is nothing is
-            // known, and a row that says so would be wrong.
-            if done == total && self.sealed.fresh {
-                let rows = self.sealed.export.rows();
-                unit.batch.freshness = Some(Freshness { as_of: self.sealed.as_of, rows });
-            }
-            let absent = match spec.mode {
-                Mode::Update => unit.leave_out_absent(self.target).await?,
-                Mode::Mirror | Mode::Upsert | Mode::Insert => Vec::new(),
-            };
-            let started = tokio::time::Instant::now();
-            let applied = self.send(&unit).await?;
-            sizing.learn(rows, started.elapsed());
+            sizing.learn(rows, took);
             if !unit.batch.is_empty() {
                 *paths.entry(applied.path).or_default() += 1;
             }
@@ -210,14 +219,21 @@ impl Job<'_> {
 
     /// Sends a batch, unless the lease goes in the meantime.
     async fn send(&self, unit: &Unit) -> Result<Applied, ApplyError> {
+        self.sent(unit, self.target.apply(&unit.batch)).await
+    }
+
+    /// Waits until a batch is sent in this way, unless the lease goes in the meantime.
+    async fn sent(
+        &self,
+        unit: &Unit,
+        way: impl Future<Output = hydrant_contract::Result<Applied>>,
+    ) -> Result<Applied, ApplyError> {
         (self.reached)(Point::Sending);
         // In this order: a batch is not sent when it is known already that the lease is gone.
         let applied = tokio::select! {
             biased;
             () = self.lease_lost.cancelled() => return Err(ApplyError::LeaseLost),
-            applied = self.target.apply(&unit.batch) => {
-                applied.map_err(|error| unit.without_hidden(error, self.redact))?
-            }
+            applied = way => applied.map_err(|error| unit.without_hidden(error, self.redact))?,
         };
         (self.reached)(Point::Committed);
         Ok(applied)

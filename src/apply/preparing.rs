@@ -1,4 +1,4 @@
-//! The next batch, made ready while the target writes the one before.
+//! The next batch, made ready while the target writes the ones before.
 
 use super::{
     ApplyError,
@@ -52,8 +52,8 @@ impl Preparation {
 }
 
 impl UnderWay {
-    /// The batch, when it is ready; one without rows is the end.
-    pub(super) async fn ready(self) -> Result<(Preparation, Unit), ApplyError> {
-        self.0.await.map_err(StoreError::memory)?
+    /// The batch, when it is ready; one without rows is the end. May be asked again if the answer was not waited for.
+    pub(super) async fn ready(&mut self) -> Result<(Preparation, Unit), ApplyError> {
+        (&mut self.0).await.map_err(StoreError::memory)?
     }
 }

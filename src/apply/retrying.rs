@@ -4,8 +4,8 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, Inspection, Rebuildable, Result, Scanned,
-    ServerInfo, TableSpec, Target, TargetError,
+    Applied, Batch, Begun, Capabilities, Changes, Checkpoint, Cursor, Inspection, Rebuildable, Result,
+    Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -75,6 +75,11 @@ impl Target for Retrying {
 
     async fn apply(&self, batch: &Batch) -> Result<Applied> {
         self.again(|| self.inner.apply(batch)).await
+    }
+
+    /// Not again: a batch that cannot be begun is applied, which is.
+    async fn begin<'a>(&'a self, batch: &'a Batch) -> Result<Option<Box<dyn Begun + 'a>>> {
+        self.inner.begin(batch).await
     }
 
     async fn rebuildable(&self, spec: &TableSpec) -> Result<Rebuildable> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 const AIM: Duration = Duration::from_millis(500);
 const ROWS_FIRST: usize = 2_000;
 const ROWS_MIN: usize = 100;
+const GROWTH: usize = 4;
 const ROWS_MAX: usize = 100_000;
 /// However fast the target is, a batch is held in memory, encoded and sent.
 pub(super) const BYTES_MAX: usize = 16 << 20;
@@ -29,8 +30,8 @@ impl Sizing {
         self.rows
     }
 
-    /// A batch of so many rows took so long. The next that is cut has at most twice as many, so that one lucky batch does not
-    /// make a giant. (One has been cut already: batches are made ready while the one before is written.)
+    /// A batch of so many rows took so long. The next that is cut has at most four times as many, so that one lucky batch does
+    /// not make a giant. (Some have been cut already: they are made ready, and begun, while the one before is written.)
     pub(super) fn learn(&mut self, rows: usize, took: Duration) {
         // A batch that was cut for its bytes, or the last one, says little about larger ones.
         if rows < self.rows / 2 && took < AIM {
@@ -45,7 +46,7 @@ impl Sizing {
         let per_row = took.max(Duration::from_micros(1)).as_secs_f64() / rows.max(1) as f64;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let fitting = (AIM.as_secs_f64() / per_row) as usize;
-        self.rows = fitting.min(rows.max(self.rows / 2) * 2).clamp(ROWS_MIN, ROWS_MAX);
+        self.rows = fitting.min(rows.max(self.rows / GROWTH) * GROWTH).clamp(ROWS_MIN, ROWS_MAX);
     }
 }
 
@@ -85,13 +86,13 @@ mod tests {
         }
     }
 
-    /// The one that was cut before anything was known of its predecessor does not count as a step of growth.
+    /// Those that were cut before anything was known of their predecessors do not count as steps of growth.
     #[test]
-    fn a_batch_that_was_cut_ahead_does_not_double_twice() {
+    fn a_batch_that_was_cut_ahead_does_not_grow_twice() {
         let mut sizing = Sizing::new();
-        for _ in 0..2 {
+        for _ in 0..3 {
             sizing.learn(ROWS_FIRST, Duration::from_millis(1));
-            assert_eq!(sizing.rows(), 2 * ROWS_FIRST);
+            assert_eq!(sizing.rows(), GROWTH * ROWS_FIRST);
         }
     }
 

@@ -12,8 +12,8 @@ use hydrant::{
     sync::Retention,
 };
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable, Result,
-    Scanned, ServerInfo, TableSpec, Target, TargetError,
+    Applied, Batch, Begun, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable,
+    Result, Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use object_store::memory::InMemory;
 use std::sync::{
@@ -57,6 +57,10 @@ impl Target for Plain {
             true => self.inner.apply(batch).await,
             false => Err(TargetError::new(ErrorKind::Unreachable, "writing a batch", "no answer")),
         }
+    }
+
+    async fn begin<'a>(&'a self, _: &'a Batch) -> Result<Option<Box<dyn Begun + 'a>>> {
+        Ok(None)
     }
 
     async fn rebuildable(&self, spec: &TableSpec) -> Result<Rebuildable> {

@@ -43,11 +43,13 @@ pub enum Clause {
     Scan,
     /// The method `rebuild`, and `rebuildable` with it.
     Rebuild,
+    /// The method `begin`.
+    Begin,
 }
 
 impl Clause {
     /// All of them; each must be proved by a case.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Repeatable,
         Self::OneUnit,
         Self::Fenced,
@@ -58,5 +60,6 @@ impl Clause {
         Self::Apply,
         Self::Scan,
         Self::Rebuild,
+        Self::Begin,
     ];
 }

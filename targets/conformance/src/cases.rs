@@ -25,6 +25,7 @@ macro_rules! row {
 }
 
 // After the macros, which are known from here on.
+mod ahead;
 mod epochs;
 mod limits;
 mod load;
@@ -57,6 +58,7 @@ pub fn cases() -> Vec<Case> {
         scan::cases(),
         load::cases(),
         rebuild::cases(),
+        ahead::cases(),
     ]
     .concat()
 }

@@ -88,6 +88,8 @@ pub enum Need {
     UniqueColumns,
     /// [`Capabilities::rebuild`](hydrant_contract::Capabilities::rebuild).
     Rebuild,
+    /// [`Capabilities::ahead`](hydrant_contract::Capabilities::ahead).
+    Ahead,
     /// The rig can hold a lock from outside.
     Locks,
     /// The target shows statements that a person can run.
@@ -117,6 +119,7 @@ impl Need {
             Self::Schemas => "the target has no schemas",
             Self::UniqueColumns => "the target enforces no unique columns",
             Self::Rebuild => "the target does not build tables anew",
+            Self::Ahead => "the target begins no batch ahead",
             Self::Locks => "the target has no locks to wait for",
             Self::Statements => "the target has no statements",
             Self::ForeignKeys => "the target has no foreign keys",

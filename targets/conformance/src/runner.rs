@@ -105,6 +105,7 @@ async fn lacks(rig: &dyn Rig) -> Result<Vec<Need>, String> {
         (can.schemas, Need::Schemas),
         (can.unique_columns, Need::UniqueColumns),
         (can.rebuild, Need::Rebuild),
+        (can.ahead, Need::Ahead),
     ];
     let of_target = of_target.into_iter().filter(|(can, _)| !can).map(|(_, need)| need);
     Ok(rig.lacks().iter().copied().chain(of_target).collect())
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
     use crate::{Clause, Fixture, Held, Value};
     use hydrant_contract::{
-        Applied, Batch, Capabilities, Changes, Checkpoint, Column, Cursor, Freshness, Inspection,
+        Applied, Batch, Begun, Capabilities, Changes, Checkpoint, Column, Cursor, Freshness, Inspection,
         Rebuildable, Scanned, ServerInfo, TableName, TableSpec, Target, ValueType,
     };
     use std::sync::Arc;
@@ -181,7 +182,13 @@ mod tests {
     #[async_trait::async_trait]
     impl Target for Poor {
         async fn capabilities(&self) -> hydrant_contract::Result<Capabilities> {
-            Ok(Capabilities { transactions: true, schemas: false, unique_columns: false, rebuild: false })
+            Ok(Capabilities {
+                transactions: true,
+                schemas: false,
+                unique_columns: false,
+                rebuild: false,
+                ahead: false,
+            })
         }
 
         async fn probe(&self) -> hydrant_contract::Result<ServerInfo> {
@@ -202,6 +209,10 @@ mod tests {
 
         async fn apply(&self, _: &Batch) -> hydrant_contract::Result<Applied> {
             Ok(Applied::default())
+        }
+
+        async fn begin<'a>(&'a self, _: &'a Batch) -> hydrant_contract::Result<Option<Box<dyn Begun + 'a>>> {
+            Ok(None)
         }
 
         async fn rebuildable(&self, _: &TableSpec) -> hydrant_contract::Result<Rebuildable> {

@@ -6,6 +6,7 @@
 //! [`TargetError`] (how a target says no).
 
 mod batch;
+mod begun;
 mod beside;
 pub mod carrier;
 mod error;
@@ -21,6 +22,7 @@ mod target;
 mod value_type;
 
 pub use batch::{Applied, Batch, Checkpoint, Freshness, Part, Reject};
+pub use begun::Begun;
 pub use error::{ErrorKind, TargetError};
 pub use inspection::{Inspection, Mismatch};
 pub use limits::{Digits, Limits};

@@ -1,7 +1,7 @@
 //! The trait.
 
 use crate::{
-    Applied, Batch, Changes, Checkpoint, Cursor, Inspection, Rebuildable, Result, Scanned, TableSpec,
+    Applied, Batch, Begun, Changes, Checkpoint, Cursor, Inspection, Rebuildable, Result, Scanned, TableSpec,
 };
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
@@ -67,6 +67,16 @@ pub trait Target: Send + Sync {
     /// batch that is more than one ahead of the checkpoint, and nothing else for its number.
     async fn apply(&self, batch: &Batch) -> Result<Applied>;
 
+    /// Begins with a batch while the ones before it are still being written; `None` where there is nothing to be done ahead.
+    ///
+    /// What is begun is seen by nobody, and until it is committed it keeps nobody from reading or changing the rows that are
+    /// there. Batches of one run may be begun side by side, and each is committed after the one before. The epoch is compared
+    /// when it is committed.
+    ///
+    /// An error says nothing about the batch: [`apply`](Target::apply), called when its turn has come, finds out. Whoever calls
+    /// that after an error drops what else is begun before, since it may be in the way.
+    async fn begin<'a>(&'a self, batch: &'a Batch) -> Result<Option<Box<dyn Begun + 'a>>>;
+
     /// Whether [`rebuild`](Target::rebuild) could write the changes of a run to this table, which is there and fits. Changes
     /// nothing. An answer without obstacles is no promise: what is in the way may come to be there before the run.
     async fn rebuildable(&self, spec: &TableSpec) -> Result<Rebuildable>;
@@ -114,6 +124,8 @@ pub struct Capabilities {
     pub unique_columns: bool,
     /// A table can be built anew beside itself; see [`Target::rebuild`].
     pub rebuild: bool,
+    /// Batches can be begun ahead; see [`Target::begin`].
+    pub ahead: bool,
 }
 
 /// Whom a target reached.

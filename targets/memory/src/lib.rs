@@ -12,8 +12,8 @@ pub use table::{MemoryColumn, Refuse};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Freshness, Inspection, Mismatch,
-    Rebuildable, Result, Scanned, ServerInfo, TableName, TableSpec, Target, TargetError,
+    Applied, Batch, Begun, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Freshness, Inspection,
+    Mismatch, Rebuildable, Result, Scanned, ServerInfo, TableName, TableSpec, Target, TargetError,
 };
 use std::{
     collections::BTreeMap,
@@ -101,7 +101,13 @@ impl MemoryTarget {
 #[async_trait]
 impl Target for MemoryTarget {
     async fn capabilities(&self) -> Result<Capabilities> {
-        Ok(Capabilities { transactions: true, schemas: true, unique_columns: true, rebuild: false })
+        Ok(Capabilities {
+            transactions: true,
+            schemas: true,
+            unique_columns: true,
+            rebuild: false,
+            ahead: true,
+        })
     }
 
     async fn probe(&self) -> Result<ServerInfo> {
@@ -154,6 +160,10 @@ impl Target for MemoryTarget {
         }
         applied.push(batch.checkpoint.clone());
         Ok(Applied { rejects, path: "memory" })
+    }
+
+    async fn begin<'a>(&'a self, batch: &'a Batch) -> Result<Option<Box<dyn Begun + 'a>>> {
+        Ok(Some(Box::new(Ahead { target: self, batch })))
     }
 
     async fn rebuildable(&self, _: &TableSpec) -> Result<Rebuildable> {
@@ -219,4 +229,17 @@ fn check_carriers(batch: &Batch) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What stands in memory is written at once; there is only a turn to wait for.
+struct Ahead<'a> {
+    target: &'a MemoryTarget,
+    batch: &'a Batch,
+}
+
+#[async_trait]
+impl Begun for Ahead<'_> {
+    async fn commit(self: Box<Self>) -> Result<Applied> {
+        self.target.apply(self.batch).await
+    }
 }

@@ -38,8 +38,8 @@ use async_trait::async_trait;
 use config::Config;
 use connect::{Connector, Link};
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable, Result,
-    Scanned, ServerInfo, TableSpec, Target, TargetError,
+    Applied, Batch, Begun, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable,
+    Result, Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use std::{
     collections::HashMap,
@@ -106,6 +106,7 @@ impl Target for MongodbTarget {
             schemas: true,
             unique_columns: true,
             rebuild: false,
+            ahead: false,
         })
     }
 
@@ -160,6 +161,10 @@ impl Target for MongodbTarget {
             self.disbelieve(&batch.checkpoint);
         }
         Ok(written.applied)
+    }
+
+    async fn begin<'a>(&'a self, _: &'a Batch) -> Result<Option<Box<dyn Begun + 'a>>> {
+        Ok(None)
     }
 
     async fn rebuildable(&self, _: &TableSpec) -> Result<Rebuildable> {

@@ -47,8 +47,8 @@ use async_trait::async_trait;
 use config::Config;
 use connect::Connector;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable, Result,
-    Scanned, ServerInfo, TableSpec, Target, TargetError,
+    Applied, Batch, Begun, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable,
+    Result, Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use std::{
     collections::HashMap,
@@ -117,7 +117,13 @@ impl fmt::Debug for MysqlTarget {
 #[async_trait]
 impl Target for MysqlTarget {
     async fn capabilities(&self) -> Result<Capabilities> {
-        Ok(Capabilities { transactions: true, schemas: true, unique_columns: true, rebuild: false })
+        Ok(Capabilities {
+            transactions: true,
+            schemas: true,
+            unique_columns: true,
+            rebuild: false,
+            ahead: false,
+        })
     }
 
     async fn probe(&self) -> Result<ServerInfo> {
@@ -170,6 +176,10 @@ impl Target for MysqlTarget {
             self.disbelieve(&batch.checkpoint);
         }
         Ok(written.applied)
+    }
+
+    async fn begin<'a>(&'a self, _: &'a Batch) -> Result<Option<Box<dyn Begun + 'a>>> {
+        Ok(None)
     }
 
     async fn rebuildable(&self, _: &TableSpec) -> Result<Rebuildable> {

@@ -12,6 +12,7 @@
 //!
 //! Nothing outlives a transaction, so a pooler in transaction mode may stand in between.
 
+mod ahead;
 mod careful;
 mod catalog;
 mod classify;
@@ -42,8 +43,8 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use connect::Connector;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable, Result,
-    Scanned, ServerInfo, TableSpec, Target, TargetError,
+    Applied, Batch, Begun, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable,
+    Result, Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use std::{
     collections::HashMap,
@@ -86,7 +87,7 @@ impl PostgresTarget {
         })
     }
 
-    async fn begin(&self, doing: String) -> Result<Transaction<'_>> {
+    async fn transaction(&self, doing: String) -> Result<Transaction<'_>> {
         Transaction::begin(&self.connector, doing).await
     }
 
@@ -95,9 +96,13 @@ impl PostgresTarget {
         wrong.get(&checkpoint.sync) != Some(&checkpoint.run)
     }
 
-    fn disbelieve(&self, checkpoint: &Checkpoint) {
-        let mut wrong = self.wrong_beliefs.lock().unwrap_or_else(PoisonError::into_inner);
-        wrong.insert(checkpoint.sync.clone(), checkpoint.run);
+    /// Remembers what a batch has shown of the belief that sorted its rows.
+    fn learn(&self, batch: &Batch, written: write::Written) -> Applied {
+        if written.wrong_belief {
+            let mut wrong = self.wrong_beliefs.lock().unwrap_or_else(PoisonError::into_inner);
+            wrong.insert(batch.checkpoint.sync.clone(), batch.checkpoint.run);
+        }
+        written.applied
     }
 }
 
@@ -110,11 +115,17 @@ impl fmt::Debug for PostgresTarget {
 #[async_trait]
 impl Target for PostgresTarget {
     async fn capabilities(&self) -> Result<Capabilities> {
-        Ok(Capabilities { transactions: true, schemas: true, unique_columns: true, rebuild: true })
+        Ok(Capabilities {
+            transactions: true,
+            schemas: true,
+            unique_columns: true,
+            rebuild: true,
+            ahead: true,
+        })
     }
 
     async fn probe(&self) -> Result<ServerInfo> {
-        let tx = self.begin("asking for the version".to_owned()).await?;
+        let tx = self.transaction("asking for the version".to_owned()).await?;
         let outcome = tx.query("SELECT version()", &[]).await.map_err(|e| tx.error(e)).map(|rows| {
             let version: String = rows.first().map(|row| row.get(0)).unwrap_or_default();
             // `PostgreSQL 15.18 (Debian …) on x86_64 …`: the first two words name product and version.
@@ -127,7 +138,7 @@ impl Target for PostgresTarget {
     async fn inspect(&self, spec: &TableSpec) -> Result<Inspection> {
         let doing = format!("inspecting {}", spec.table);
         self.in_time(&doing, async {
-            let tx = self.begin(doing.clone()).await?;
+            let tx = self.transaction(doing.clone()).await?;
             let outcome = inspect::inspect(&tx, spec).await;
             let outcome = holders::named(&tx, Some(&spec.table), outcome).await;
             tx.finish(outcome).await
@@ -136,7 +147,7 @@ impl Target for PostgresTarget {
     }
 
     async fn create(&self, spec: &TableSpec) -> Result<()> {
-        let tx = self.begin(format!("creating {}", spec.table)).await?;
+        let tx = self.transaction(format!("creating {}", spec.table)).await?;
         let outcome = inspect::create(&tx, spec).await;
         tx.finish(outcome).await
     }
@@ -144,7 +155,7 @@ impl Target for PostgresTarget {
     async fn claim(&self, sync: &str, epoch: u64) -> Result<Option<Checkpoint>> {
         let doing = format!("claiming the sync {sync:?}");
         self.in_time(&doing, async {
-            let tx = self.begin(doing.clone()).await?;
+            let tx = self.transaction(doing.clone()).await?;
             let outcome = own::claim(&tx, sync, epoch).await;
             let outcome = holders::named(&tx, None, outcome).await;
             tx.finish(outcome).await
@@ -153,26 +164,29 @@ impl Target for PostgresTarget {
     }
 
     async fn apply(&self, batch: &Batch) -> Result<Applied> {
-        let Checkpoint { sync, run, batch: number, .. } = &batch.checkpoint;
-        let doing = format!("writing batch {number} of run {run} of {sync:?} to {}", batch.spec.table);
+        let doing = writing(batch);
         let believes = self.believes(&batch.checkpoint);
         let written = self.in_time(&doing, async {
-            let tx = self.begin(doing.clone()).await?;
+            let tx = self.transaction(doing.clone()).await?;
             let outcome = apply(&tx, batch, believes).await;
             let outcome = holders::named(&tx, Some(&batch.spec.table), outcome).await;
             tx.finish(outcome).await
         });
-        let written = written.await?;
-        if written.wrong_belief {
-            self.disbelieve(&batch.checkpoint);
+        Ok(self.learn(batch, written.await?))
+    }
+
+    async fn begin<'a>(&'a self, batch: &'a Batch) -> Result<Option<Box<dyn Begun + 'a>>> {
+        if batch.is_empty() {
+            return Ok(None);
         }
-        Ok(written.applied)
+        let begun = self.in_time(&writing(batch), ahead::begin(self, batch)).await?;
+        Ok(begun.map(|begun| Box::new(begun) as Box<dyn Begun + 'a>))
     }
 
     async fn rebuildable(&self, spec: &TableSpec) -> Result<Rebuildable> {
         let doing = format!("looking whether {} can be built anew", spec.table);
         self.in_time(&doing, async {
-            let tx = self.begin(doing.clone()).await?;
+            let tx = self.transaction(doing.clone()).await?;
             let outcome = rebuild::rebuildable(&tx, spec).await;
             tx.finish(outcome).await
         })
@@ -183,7 +197,7 @@ impl Target for PostgresTarget {
     async fn rebuild(&self, last: &Batch, changes: &mut dyn Changes) -> Result<()> {
         let Checkpoint { sync, run, .. } = &last.checkpoint;
         let doing = format!("building {} anew with the changes of run {run} of {sync:?}", last.spec.table);
-        let tx = self.begin(doing).await?;
+        let tx = self.transaction(doing).await?;
         let outcome = rebuild::rebuild(&tx, last, changes).await;
         let outcome = holders::readers_named(&tx, &last.spec.table, outcome).await;
         tx.finish(outcome).await
@@ -192,7 +206,7 @@ impl Target for PostgresTarget {
     async fn read(&self, spec: &TableSpec, keys: &RecordBatch) -> Result<RecordBatch> {
         let doing = format!("reading {}", spec.table);
         self.in_time(&doing, async {
-            let tx = self.begin(doing.clone()).await?;
+            let tx = self.transaction(doing.clone()).await?;
             let outcome = read::read(&tx, spec, keys).await;
             tx.finish(outcome).await
         })
@@ -202,12 +216,17 @@ impl Target for PostgresTarget {
     async fn scan(&self, spec: &TableSpec, after: Option<&Cursor>, rows: usize) -> Result<Scanned> {
         let doing = format!("scanning {}", spec.table);
         self.in_time(&doing, async {
-            let tx = self.begin(doing.clone()).await?;
+            let tx = self.transaction(doing.clone()).await?;
             let outcome = scan::scan(&tx, spec, after, rows.max(1)).await;
             tx.finish(outcome).await
         })
         .await
     }
+}
+
+fn writing(batch: &Batch) -> String {
+    let Checkpoint { sync, run, batch: number, .. } = &batch.checkpoint;
+    format!("writing batch {number} of run {run} of {sync:?} to {}", batch.spec.table)
 }
 
 async fn apply(tx: &Transaction<'_>, batch: &Batch, may_copy: bool) -> Result<write::Written> {

@@ -11,6 +11,7 @@ use crate::{
 };
 use hydrant_contract::{Deletes, Mode, Part, SoftMark};
 
+pub(crate) const DROP_STAGE: &str = "DROP TABLE IF EXISTS pg_temp.hydrant_stage";
 /// Statistics keep the planner from choosing a scan of the whole table for a handful of rows.
 pub(crate) const ANALYZE_STAGE: &str = "ANALYZE pg_temp.hydrant_stage";
 /// Each staged row is looked up in the key's index, so that the work is in proportion to the batch and never to the table,

@@ -76,33 +76,78 @@ pub(crate) fn refusal(tx: &Transaction<'_>, error: Error) -> Result<Refusal> {
 pub(crate) async fn rows(tx: &Transaction<'_>, batch: &Batch, may_copy: bool) -> Result<Written> {
     let table = find(tx, &batch.spec).await?;
     let plan = plan(tx, &batch.spec, &table)?;
-    let straight =
-        may_copy && plan.can_copy() && batch.inserts.num_rows() > 0 && batch.spec.mode != Mode::Update;
-    let how = if table.has_triggers { statement::PLAN_FREELY } else { statement::LOOK_UP };
+    let straight = straight(&plan, batch, may_copy);
+    let staged = stage(tx, &plan, batch, straight).await?;
+    merge(tx, &plan, batch, straight, staged).await
+}
+
+/// Whether the inserts of a batch are copied straight into the table.
+pub(crate) fn straight(plan: &Plan<'_>, batch: &Batch, may_copy: bool) -> bool {
+    may_copy && plan.can_copy() && batch.inserts.num_rows() > 0 && batch.spec.mode != Mode::Update
+}
+
+/// Rows that wait in the temporary table, and those that the type rules refused before.
+pub(crate) type Waiting = (Staged, Vec<Reject>);
+
+/// Puts the rows that are not copied straight into the temporary table; `None` if there are none.
+pub(crate) async fn stage(
+    tx: &Transaction<'_>,
+    plan: &Plan<'_>,
+    batch: &Batch,
+    straight: bool,
+) -> Result<Option<Waiting>> {
+    let inserts = if straight { 0 } else { batch.inserts.num_rows() };
+    match batch.deletes.num_rows() + batch.updates.num_rows() + inserts {
+        0 => Ok(None),
+        _ => copy::stage(tx, plan, batch, !straight).await.map(Some).map_err(|e| tx.error(e)),
+    }
+}
+
+/// Moves the rows that wait in the temporary table into the table, and copies the others straight.
+pub(crate) async fn merge(
+    tx: &Transaction<'_>,
+    plan: &Plan<'_>,
+    batch: &Batch,
+    straight: bool,
+    staged: Option<Waiting>,
+) -> Result<Written> {
+    let how = if plan.table.has_triggers { statement::PLAN_FREELY } else { statement::LOOK_UP };
     tx.run(&format!("{}; {how}; SAVEPOINT hydrant_rows", transaction::AS_CONFIGURED))
         .await
         .map_err(|e| tx.error(e))?;
-    let written = match fast(tx, &plan, batch, straight).await? {
+    let written = match fast(tx, plan, batch, straight, staged).await? {
         Ok(applied) => Written { applied, wrong_belief: false },
         Err(refusal) => {
-            tx.run("ROLLBACK TO SAVEPOINT hydrant_rows").await.map_err(|e| tx.error(e))?;
+            undo(tx).await?;
             let wrong_belief =
                 straight && refusal.constraint.as_deref() == Some(plan.key_index.name.as_str());
             // A wrong belief is no fault of any row: the fast way is open, through the temporary table.
-            let again = if wrong_belief { Some(fast(tx, &plan, batch, false).await?) } else { None };
+            let again = if wrong_belief {
+                let staged = stage(tx, plan, batch, false).await?;
+                Some(fast(tx, plan, batch, false, staged).await?)
+            } else {
+                None
+            };
             let applied = match again {
                 Some(Ok(applied)) => applied,
                 Some(Err(_)) => {
-                    tx.run("ROLLBACK TO SAVEPOINT hydrant_rows").await.map_err(|e| tx.error(e))?;
-                    careful::rows(tx, &plan, batch).await?
+                    undo(tx).await?;
+                    careful::rows(tx, plan, batch).await?
                 }
-                None => careful::rows(tx, &plan, batch).await?,
+                None => careful::rows(tx, plan, batch).await?,
             };
             Written { applied, wrong_belief }
         }
     };
     tx.run(transaction::PINNED).await.map_err(|e| tx.error(e))?;
     Ok(written)
+}
+
+/// Undoes what was done to the table, and drops the temporary one, which is filled in another way next.
+async fn undo(tx: &Transaction<'_>) -> Result<()> {
+    tx.run(&format!("ROLLBACK TO SAVEPOINT hydrant_rows; {}", statement::DROP_STAGE))
+        .await
+        .map_err(|e| tx.error(e))
 }
 
 /// The table of a sync, which other sessions may not change until the end of the transaction.
@@ -132,13 +177,15 @@ async fn fast(
     plan: &Plan<'_>,
     batch: &Batch,
     straight: bool,
+    staged: Option<Waiting>,
 ) -> Result<std::result::Result<Applied, Refusal>> {
     let mut rejects = Vec::new();
-    let through_stage = batch.deletes.num_rows()
-        + batch.updates.num_rows()
-        + if straight { 0 } else { batch.inserts.num_rows() };
-    if through_stage > 0 {
-        let (staged, refused) = copy::stage(tx, plan, batch, !straight).await.map_err(|e| tx.error(e))?;
+    let path = match (straight, &staged) {
+        (true, None) => "copy",
+        (true, Some(_)) => "copy and merge",
+        (false, _) => "merge",
+    };
+    if let Some((staged, refused)) = staged {
         rejects.extend(refused);
         if staged.len() > 0 {
             if plan.table.has_triggers {
@@ -161,11 +208,6 @@ async fn fast(
     if let Err(e) = tx.run("SET CONSTRAINTS ALL IMMEDIATE").await {
         return Ok(Err(refusal(tx, e)?));
     }
-    let path = match (straight, through_stage > 0) {
-        (true, false) => "copy",
-        (true, true) => "copy and merge",
-        (false, _) => "merge",
-    };
     Ok(Ok(Applied { rejects, path }))
 }
 

@@ -5,8 +5,8 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use chrono::Utc;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable, Result,
-    Scanned, ServerInfo, TableSpec, Target, TargetError,
+    Applied, Batch, Begun, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Rebuildable,
+    Result, Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, sqlite::SqliteArguments, sqlite::SqliteRow};
 use tokio::sync::{Mutex, MutexGuard};
@@ -72,7 +72,13 @@ impl Session<'_> {
 #[async_trait]
 impl Target for SqliteTarget {
     async fn capabilities(&self) -> Result<Capabilities> {
-        Ok(Capabilities { transactions: true, schemas: false, unique_columns: true, rebuild: false })
+        Ok(Capabilities {
+            transactions: true,
+            schemas: false,
+            unique_columns: true,
+            rebuild: false,
+            ahead: false,
+        })
     }
 
     async fn probe(&self) -> Result<ServerInfo> {
@@ -121,6 +127,10 @@ impl Target for SqliteTarget {
         let mut session = self.writing(&doing).await?;
         let result = apply_in(session.connection()?, batch, &doing).await;
         session.done(result)
+    }
+
+    async fn begin<'a>(&'a self, _: &'a Batch) -> Result<Option<Box<dyn Begun + 'a>>> {
+        Ok(None)
     }
 
     async fn rebuildable(&self, _: &TableSpec) -> Result<Rebuildable> {

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream::BoxStream};
 use hydrant::store::RejectRecord;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, Inspection, Rebuildable, Result, Scanned,
-    ServerInfo, TableSpec, Target,
+    Applied, Batch, Begun, Capabilities, Changes, Checkpoint, Cursor, Inspection, Rebuildable, Result,
+    Scanned, ServerInfo, TableSpec, Target,
 };
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
@@ -143,6 +143,10 @@ impl Target for WrongTarget {
             _ => {}
         }
         self.inner.apply(&batch).await
+    }
+
+    async fn begin<'a>(&'a self, _: &'a Batch) -> Result<Option<Box<dyn Begun + 'a>>> {
+        Ok(None)
     }
 
     async fn rebuildable(&self, spec: &TableSpec) -> Result<Rebuildable> {

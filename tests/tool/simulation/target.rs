@@ -11,8 +11,8 @@ use arrow::{
 };
 use async_trait::async_trait;
 use hydrant_contract::{
-    Applied, Batch, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Part, Rebuildable,
-    Reject, Result, Scanned, ServerInfo, TableSpec, Target, TargetError,
+    Applied, Batch, Begun, Capabilities, Changes, Checkpoint, Cursor, ErrorKind, Inspection, Part,
+    Rebuildable, Reject, Result, Scanned, ServerInfo, TableSpec, Target, TargetError,
 };
 use std::sync::Arc;
 
@@ -75,6 +75,11 @@ impl Target for SimulatedTarget {
         process.call(Call::new(name), work, refused).await
     }
 
+    /// What may go wrong goes wrong when its turn has come.
+    async fn begin<'a>(&'a self, batch: &'a Batch) -> Result<Option<Box<dyn Begun + 'a>>> {
+        Ok(Some(Box::new(Ahead { target: self, batch })))
+    }
+
     async fn rebuildable(&self, spec: &TableSpec) -> Result<Rebuildable> {
         self.0.world.target.rebuildable(spec).await
     }
@@ -89,6 +94,18 @@ impl Target for SimulatedTarget {
 
     async fn scan(&self, spec: &TableSpec, after: Option<&Cursor>, rows: usize) -> Result<Scanned> {
         self.0.call(Call::new("scan"), self.0.world.target.scan(spec, after, rows), refused).await
+    }
+}
+
+struct Ahead<'a> {
+    target: &'a SimulatedTarget,
+    batch: &'a Batch,
+}
+
+#[async_trait]
+impl Begun for Ahead<'_> {
+    async fn commit(self: Box<Self>) -> Result<Applied> {
+        self.target.apply(self.batch).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! What only Postgres has: its ways in, its rights, its triggers, its types. Against a real server, like the suite.
 
+mod ahead;
 mod columns;
 mod rebuild;
 mod scan;
