@@ -35,11 +35,12 @@ use clap::Parser;
 use machine::Machine;
 use model::Shape;
 use options::{Options, Work};
+use peers::Peer;
 use report::Style;
 use results::Results;
 use servers::Server;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
-use works::Bench;
+use works::{Bench, Beside};
 
 /// How much of the table changes where other tools are compared, and while the application works on it.
 const COMPARED_PERCENT: f64 = 1.0;
@@ -65,6 +66,8 @@ fn main() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
     let at = folder.path().join("server");
     interrupted::watch(folder.path().to_owned(), at.clone());
+    let asked_for_peers = options.wants(Work::Peers) || options.wants(Work::Beside);
+    let peers = if asked_for_peers { peers::chosen(&options.peers) } else { Vec::new() };
     let mut results = Results::new(&options, Machine::here(folder.path()));
     for target in &options.target {
         let server = Server::start(*target, &at);
@@ -72,7 +75,7 @@ fn main() {
         for shape in &options.shape {
             let work = folder.path().join(format!("{}-{}", target.name(), shape.name()));
             fs::create_dir(&work).expect("a folder");
-            works(&options, &server, *shape, &work, &mut results);
+            works(&options, &server, &peers, *shape, &work, &mut results);
             fs::remove_dir_all(&work).expect("our own folder");
         }
     }
@@ -80,7 +83,14 @@ fn main() {
     results.complete();
 }
 
-fn works(options: &Options, server: &Server, shape: Shape, folder: &Path, results: &mut Results) {
+fn works(
+    options: &Options,
+    server: &Server,
+    peers: &[Box<dyn Peer>],
+    shape: Shape,
+    folder: &Path,
+    results: &mut Results,
+) {
     for rows in options.rows() {
         if !options.wants_rows() {
             break;
@@ -103,9 +113,9 @@ fn works(options: &Options, server: &Server, shape: Shape, folder: &Path, result
         }
         if options.wants(Work::Peers) {
             if shape == Shape::Standard && peers::check::can_check(server.kind) {
-                peers::check::check(server, folder);
+                peers::check::check(server, folder, peers);
             }
-            results.add(bench.peers(COMPARED_PERCENT));
+            results.add(bench.peers(peers, COMPARED_PERCENT));
         }
     }
     if options.wants(Work::Beside) {
@@ -113,6 +123,8 @@ fn works(options: &Options, server: &Server, shape: Shape, folder: &Path, result
         bench.prepare();
         let (hydrant, _) = bench.first_load(false);
         application::check::check(server);
-        results.add(bench.beside(&hydrant, COMPARED_PERCENT, options.idle()));
+        let beside = Beside { percent: COMPARED_PERCENT, idle: options.idle(), rounds: options.rounds() };
+        results.add(bench.beside(&hydrant, beside));
+        results.add(bench.peers_beside(peers, beside));
     }
 }

@@ -53,6 +53,9 @@ pub(crate) struct Line {
     pub(crate) written_mb: Option<u64>,
     #[serde(skip)]
     pub(crate) role: Role,
+    /// Whether it was done with the application beside it; it has figures of its waiting then, unless it failed.
+    #[serde(skip)]
+    pub(crate) beside: bool,
     /// The baseline's seconds by these: 1 and more is as fast or faster.
     pub(crate) ratio: Option<f64>,
     /// That baseline.
@@ -94,6 +97,15 @@ impl Measured {
         let peak_mb = self.peak_mb.max(other.peak_mb);
         let quicker = if self.seconds <= other.seconds { self } else { other };
         Self { peak_mb, ..quicker }
+    }
+
+    /// The one in the middle, by time, of some that were measured (of an even number the slower of two), with the highest peak of
+    /// all. None of none.
+    pub(crate) fn middle(mut all: Vec<Self>) -> Option<Self> {
+        let peak_mb = all.iter().map(|measured| measured.peak_mb).max()?;
+        all.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        let middle = all.swap_remove(all.len() / 2);
+        Some(Self { peak_mb, ..middle })
     }
 
     /// Of what did not come to its end.

@@ -1,6 +1,6 @@
 //! What is typed.
 
-use crate::{beside, model::Shape, servers::Kind};
+use crate::{beside, model::Shape, peers::Tool, servers::Kind};
 use clap::{Parser, ValueEnum};
 use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
@@ -28,12 +28,15 @@ pub(crate) struct Options {
     /// How many percent of the rows change [default: 0.1,1,10,50]
     #[arg(long, value_delimiter = ',')]
     changed: Vec<f64>,
-    /// The better of so many rounds counts [default: 3, with --small 1]
+    /// The better of so many rounds counts; beside the application, what it waited in all of them [default: 3, with --small 1]
     #[arg(long)]
     rounds: Option<u32>,
     /// Only these works [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Work>,
+    /// Only these of the other tools [default: all that are installed]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) peers: Vec<Tool>,
     /// First load and no change with so many rows after each other, and nothing beside them: the curve of memory.
     #[arg(long, value_delimiter = ',', conflicts_with_all = ["rows", "only"])]
     memory_curve: Vec<u64>,

@@ -1,6 +1,6 @@
 //! What was measured, as tables and as JSON.
 
-use crate::measured::Line;
+use crate::measured::{Latency, Line};
 use comfy_table::{CellAlignment, Table, presets};
 
 /// How the tables look.
@@ -10,8 +10,12 @@ pub(crate) enum Style {
     Markdown,
 }
 
-/// The tables: one for each database and shape, and one of the application's waiting where there was an application.
-pub(crate) fn tables(lines: &[Line], style: Style) -> String {
+/// Of fewer requests, the highest of a thousand says no more than the maximum.
+const COUNT_OF_P999: u64 = 1_000;
+
+/// The tables: one for each database and shape, and one of the application's waiting where there was an application, which came
+/// together in so many rounds.
+pub(crate) fn tables(lines: &[Line], rounds_beside: u32, style: Style) -> String {
     let mut groups: Vec<(&str, &str, u64)> = Vec::new();
     for line in lines {
         let group = (line.target.as_str(), line.shape.as_str(), line.rows);
@@ -29,17 +33,28 @@ pub(crate) fn tables(lines: &[Line], style: Style) -> String {
             Style::Terminal => format!("\n{title}\n"),
             Style::Markdown => format!("\n### {title}\n\n"),
         };
-        text += &format!("{}\n", work(&of_group, style));
-        if of_group.iter().any(|line| line.latency.is_some()) {
-            text += &format!("\n{}\n", latency(&of_group, style));
+        let (beside, alone): (Vec<&Line>, Vec<&Line>) = of_group.into_iter().partition(|line| line.beside);
+        if !alone.is_empty() {
+            text += &format!("{}\n{}\n", work(&alone, style), notes(&alone));
         }
-        let notes = of_group.iter().filter_map(|line| Some((line, line.note.as_ref()?)));
-        for (line, note) in notes {
-            text += &format!("\n- {}, {}: {note}", line.work, line.who);
+        if let Some(line) = beside.first() {
+            let rounds = match rounds_beside {
+                1 => "one round".to_owned(),
+                rounds => format!("{rounds} rounds together"),
+            };
+            text += &format!(
+                "{}: how long it waits while that is done, and while it has the server for itself; {rounds}, s of the one in the middle.\n\n",
+                line.work
+            );
+            text += &format!("{}\n{}\n", latency(&beside, style), notes(&beside));
         }
-        text += "\n";
     }
     text
+}
+
+fn notes(lines: &[&Line]) -> String {
+    let noted = lines.iter().filter_map(|line| Some((line, line.note.as_ref()?)));
+    noted.map(|(line, note)| format!("\n- {}, {}: {note}", line.work, line.who)).collect()
 }
 
 fn work(lines: &[&Line], style: Style) -> Table {
@@ -50,7 +65,7 @@ fn work(lines: &[&Line], style: Style) -> Table {
         table.add_row([
             line.work.clone(),
             line.who.clone(),
-            if line.seconds.is_finite() { format!("{:.2}", line.seconds) } else { "failed".to_owned() },
+            taken(line),
             if line.seconds.is_finite() {
                 thousands((rows as f64 / line.seconds) as u64)
             } else {
@@ -71,18 +86,59 @@ fn work(lines: &[&Line], style: Style) -> Table {
 }
 
 fn latency(lines: &[&Line], style: Style) -> Table {
-    let header = ["beside", "by", "requests", "count", "failed", "p50 ms", "p99 ms", "p99.9 ms", "max ms"];
-    let mut table = table(&header, 3, style);
+    let header = [
+        "by",
+        "requests",
+        "s",
+        "count",
+        "failed",
+        "p50 ms",
+        "idle",
+        "p99 ms",
+        "idle",
+        "p99 / idle",
+        "p99.9 ms",
+        "idle",
+        "max ms",
+        "idle",
+    ];
+    let mut table = table(&header, 2, style);
     for line in lines {
-        for (requests, latency) in line.latency.iter().flatten() {
-            let mut row = vec![line.work.clone(), line.who.clone(), requests.clone()];
-            row.extend([latency.count, latency.failed].map(thousands));
-            let times = [latency.p50_ms, latency.p99_ms, latency.p999_ms, latency.max_ms];
-            row.extend(times.map(|ms| format!("{ms:.1}")));
+        let of = |name: &str| line.latency.as_ref()?.get(name);
+        let known = ["reads", "writes"]
+            .into_iter()
+            .filter_map(|name| Some((name, of(name)?, of(&format!("idle {name}")))));
+        let known: Vec<(&str, &Latency, Option<&Latency>)> = known.collect();
+        if known.is_empty() {
+            table.add_row([line.who.clone(), String::new(), taken(line)]);
+        }
+        let worst = known.iter().filter_map(|(_, during, idle)| ratio(during, *idle)).max_by(f64::total_cmp);
+        for (requests, during, idle) in known {
+            let both =
+                |ms: fn(&Latency) -> Option<f64>| [Some(during), idle].map(|of| shown(of.and_then(ms)));
+            let mut row = vec![line.who.clone(), requests.to_owned(), taken(line)];
+            row.extend([during.count, during.failed].map(thousands));
+            row.extend(both(|of| Some(of.p50_ms)));
+            row.extend(both(|of| Some(of.p99_ms)));
+            row.push(match ratio(during, idle) {
+                ratio if ratio == worst && style == Style::Markdown => format!("**{}**", shown(ratio)),
+                ratio => shown(ratio),
+            });
+            row.extend(both(|of| (of.count >= COUNT_OF_P999).then_some(of.p999_ms)));
+            row.extend(both(|of| Some(of.max_ms)));
             table.add_row(row);
         }
     }
     table
+}
+
+/// How many times as long the application waited at p99 as while it had the server for itself.
+fn ratio(during: &Latency, idle: Option<&Latency>) -> Option<f64> {
+    Some(during.p99_ms / idle?.p99_ms)
+}
+
+fn shown(number: Option<f64>) -> String {
+    number.map(|number| format!("{number:.1}")).unwrap_or_default()
 }
 
 /// A table whose first columns are words and whose other columns are numbers.
@@ -97,6 +153,10 @@ fn table(header: &[&str], words: usize, style: Style) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+fn taken(line: &Line) -> String {
+    if line.seconds.is_finite() { format!("{:.2}", line.seconds) } else { "failed".to_owned() }
 }
 
 fn seconds(seconds: Option<f64>) -> String {

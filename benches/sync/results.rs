@@ -14,6 +14,8 @@ pub(crate) struct Results<'a> {
     #[serde(skip)]
     options: &'a Options,
     machine: Machine,
+    /// How often everything was done that is done in rounds.
+    rounds: u32,
     /// What the servers say that they are.
     pub(crate) servers: Vec<String>,
     lines: Vec<Line>,
@@ -21,7 +23,7 @@ pub(crate) struct Results<'a> {
 
 impl<'a> Results<'a> {
     pub(crate) fn new(options: &'a Options, machine: Machine) -> Self {
-        Self { options, machine, servers: Vec::new(), lines: Vec::new() }
+        Self { options, machine, rounds: options.rounds(), servers: Vec::new(), lines: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, lines: Vec<Line>) {
@@ -43,7 +45,7 @@ impl<'a> Results<'a> {
     pub(crate) fn show(&self, style: Style) {
         println!("{}", self.machine);
         println!("{}", self.servers.join("\n"));
-        println!("{}", tables(&self.lines, style));
+        println!("{}", tables(&self.lines, self.rounds, style));
     }
 
     /// Ends the bench if something that was asked for is not in the JSON, or has no figures.

@@ -3,6 +3,8 @@
 mod beside;
 mod peers;
 
+pub(crate) use beside::Beside;
+
 use crate::{
     day::Day,
     duckdb,
@@ -205,15 +207,23 @@ impl<'a> Bench<'a> {
 
     /// A figure for a table that is wrong is worth nothing.
     fn expect(&self, checksum: &Checksum, who: &str) {
-        assert_eq!(self.product.checksum(), *checksum, "{who} left another table than the model");
+        self.holds(checksum).unwrap_or_else(|other| panic!("{who} {other}"));
+    }
+
+    /// Whether the table is as it should be.
+    fn holds(&self, checksum: &Checksum) -> Result<(), String> {
+        let found = self.product.checksum();
+        if found == *checksum {
+            return Ok(());
+        }
+        Err(format!("left another table than the model: {found:?} is not {checksum:?}"))
     }
 
     /// The line of what did not come to its end.
     fn failed(&self, work: &str, role: Role, who: &str, changed: u64, failure: &str) -> Line {
         eprintln!("{work}, {who}: {failure}");
-        let last = failure.trim().lines().last().unwrap_or_default();
         let line = self.line(work, role, who, changed, &Measured::failed());
-        Line { note: Some(format!("failed: {last}")), ..line }
+        Line { note: Some(format!("failed: {}", last(failure))), ..line }
     }
 
     fn line(&self, work: &str, role: Role, who: &str, changed: u64, took: &Measured) -> Line {
@@ -230,6 +240,11 @@ impl<'a> Bench<'a> {
 
 fn changed_work(percent: f64) -> String {
     format!("{percent} % changed")
+}
+
+/// The last line of what a program said: that is where most say why they end.
+fn last(failure: &str) -> &str {
+    failure.trim().lines().last().unwrap_or_default()
 }
 
 fn better(best: Option<Measured>, now: Measured) -> Measured {

@@ -1,6 +1,6 @@
 //! Whether the application sees a lock that is held on purpose. If it does not, its figures for everything else mean nothing.
 
-use super::{Application, COLUMN, Load, Operation, Table, Window, latencies};
+use super::{Application, COLUMN, Load, Operation, Table, Window, due_in, latencies};
 use crate::servers::{Kind, Server};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(crate) fn check(server: &Server) {
     let all = application.stop().expect("the application is answered");
     empty(server);
 
-    let latency = latencies(&all, window, "");
+    let latency = latencies(due_in(&all, window), "");
     for (name, rate) in [("reads", load.reads_per_second), ("writes", load.writes_per_second)] {
         let figures = latency[name];
         let due = rate * window.seconds();

@@ -20,11 +20,10 @@ mod schedule;
 
 use crate::servers::{Kind, Server};
 use anyhow::Result;
-use operation::Operation;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-pub(crate) use operation::{Window, latencies};
+pub(crate) use operation::{Operation, Window, due_in, latencies};
 pub(crate) use process::{ARGUMENT, serve};
 
 /// The column of the table that is the application's own, an integer.

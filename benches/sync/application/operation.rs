@@ -46,15 +46,18 @@ impl Window {
     }
 }
 
-/// What was due in that time, as "reads" and "writes", each with these words in front.
-pub(crate) fn latencies(all: &[Operation], window: Window, before: &str) -> BTreeMap<String, Latency> {
+/// What was due in that time.
+pub(crate) fn due_in(all: &[Operation], window: Window) -> Vec<Operation> {
     let due_then = |o: &&Operation| (window.from_us..window.to_us).contains(&o.due_us);
-    [(false, "reads"), (true, "writes")]
+    all.iter().filter(due_then).copied().collect()
+}
+
+/// What all of these say together, as "reads" and "writes", each with these words in front.
+pub(crate) fn latencies(all: Vec<Operation>, before: &str) -> BTreeMap<String, Latency> {
+    let (writes, reads): (Vec<_>, Vec<_>) = all.into_iter().partition(|o| o.write);
+    [(reads, "reads"), (writes, "writes")]
         .into_iter()
-        .filter_map(|(write, name)| {
-            let of_kind = all.iter().filter(due_then).filter(|o| o.write == write).copied().collect();
-            Some((format!("{before}{name}"), latency(of_kind)?))
-        })
+        .filter_map(|(of_kind, name)| Some((format!("{before}{name}"), latency(of_kind)?)))
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! Whether the peers do what they are measured for. If one leaves rows out, its time means nothing.
 
-use super::{Peer, Work, folder, installed};
+use super::{Peer, Work};
 use crate::{
     day::Day,
     files::write_parquet,
@@ -15,14 +15,14 @@ use std::{fs, path::Path, process::Command};
 const ROWS: u64 = 20_000;
 const PERCENT: [f64; 2] = [2.0, 5.0];
 
-/// Has every installed peer load a small model into a table that is not there, and merge two later days into the table that the
+/// Has every peer load a small model into a table that is not there, and merge two later days into the table that the
 /// bench makes, and panics if a table is not as it should be.
-pub(crate) fn check(server: &Server, work: &Path) {
+pub(crate) fn check(server: &Server, work: &Path, peers: &[Box<dyn Peer>]) {
     let shape = Shape::Standard;
     let product = product(server, shape, work);
     let first = work.join("peers.parquet");
     let expected = write_parquet(&first, shape, Day::first(ROWS));
-    for (number, peer) in installed(&folder()).into_iter().enumerate() {
+    for (number, peer) in peers.iter().enumerate() {
         let name = format!("{} into {}", peer.name(), server.kind.name());
         let own = work.join(format!("peer-{number}"));
         let task = |parquet| Work { server, shape, parquet, table: TABLE, folder: &own };

@@ -13,6 +13,7 @@ use crate::{
     model::Shape,
     servers::{Kind, Server},
 };
+use clap::ValueEnum;
 use std::{
     env,
     path::{Path, PathBuf},
@@ -57,14 +58,42 @@ fn home() -> PathBuf {
     env::var_os("HOME").map(PathBuf::from).expect("HOME is set")
 }
 
-/// All ways of the peers that are installed there.
-pub(crate) fn installed(folder: &Path) -> Vec<Box<dyn Peer>> {
-    let mut peers: Vec<Box<dyn Peer>> = Vec::new();
-    peers.extend(duckdb::ways(folder));
-    peers.extend(sling::ways(folder));
-    peers.extend(dlt::ways(folder));
-    peers.extend(ingestr::ways(folder));
-    peers
+/// A tool, as `--peers` takes its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tool {
+    Duckdb,
+    Sling,
+    Dlt,
+    Ingestr,
+}
+
+impl Tool {
+    /// The ways to use it; none where it is not installed in this folder.
+    fn ways(self, folder: &Path) -> Vec<Box<dyn Peer>> {
+        match self {
+            Self::Duckdb => duckdb::ways(folder),
+            Self::Sling => sling::ways(folder).into_iter().collect(),
+            Self::Dlt => dlt::ways(folder),
+            Self::Ingestr => ingestr::ways(folder).into_iter().collect(),
+        }
+    }
+}
+
+/// All ways of these tools, or, where none is named, of all that are installed. One that is named and is not there ends the bench:
+/// whoever names it would miss it only in the table.
+pub(crate) fn chosen(named: &[Tool]) -> Vec<Box<dyn Peer>> {
+    let folder = folder();
+    let wanted = |tool: &&Tool| named.is_empty() || named.contains(tool);
+    let ways = |tool: &Tool| {
+        let ways = tool.ways(&folder);
+        assert!(
+            named.is_empty() || !ways.is_empty(),
+            "{tool:?} is not in {}, or not all that it needs: scripts/peers installs it, HYDRANT_PEERS names the folder",
+            folder.display()
+        );
+        ways
+    };
+    Tool::value_variants().iter().filter(wanted).flat_map(ways).collect()
 }
 
 /// A program of a peer, if it is installed, with the version that it says it has.

@@ -66,6 +66,13 @@ pub(crate) trait Product {
     /// The best hand-written way to write these changes: staged, in one transaction.
     fn merge(&self, changes: &Changes) -> ByHand;
 
+    /// Prepares what [`Self::merge_every_row`] needs to leave the table of this day.
+    fn prepare_every_row(&self, day: Day);
+
+    /// The same without knowing what changed: every row of the day is staged, and written over the row that the table has, and what
+    /// is not in the stage is deleted, all in one transaction. None where the database has no usual way to do that.
+    fn merge_every_row(&self) -> Option<ByHand>;
+
     /// Lets the server do now what it would do at some time: statistics, cleaning, a checkpoint.
     fn settle(&self);
 

@@ -99,6 +99,14 @@ impl Product for Mongodb<'_> {
         ByHand { who: "the driver's bulk_write of upserts, and delete_many, unordered", command }
     }
 
+    // MongoDB has no like of it: `$merge` and `$out`, which write from a stage, are refused in transactions, and a loop that writes
+    // every document commits each of them by itself.
+    fn prepare_every_row(&self, _: Day) {}
+
+    fn merge_every_row(&self) -> Option<ByHand> {
+        None
+    }
+
     // Every commit is forced to the disk, and there are no statistics.
     fn settle(&self) {}
 

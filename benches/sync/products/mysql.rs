@@ -37,6 +37,21 @@ impl<'a> Mysql<'a> {
     fn all(&self) -> PathBuf {
         self.folder.join("all.text")
     }
+
+    fn all_later(&self) -> PathBuf {
+        self.folder.join("later.text")
+    }
+
+    /// Writes rows of a stage over those of the table.
+    fn upsert_from(&self, stage: &str) -> String {
+        let list = self.shape.list();
+        let set: Vec<String> =
+            self.shape.values().iter().map(|name| format!("{name} = new.{name}")).collect();
+        format!(
+            "INSERT INTO {TABLE} ({list}) SELECT * FROM (SELECT {list} FROM {stage}) AS new ON DUPLICATE KEY UPDATE {}",
+            set.join(", ")
+        )
+    }
 }
 
 impl Product for Mysql<'_> {
@@ -68,8 +83,6 @@ impl Product for Mysql<'_> {
 
     fn merge(&self, changes: &Changes) -> ByHand {
         let (list, key) = (self.shape.list(), self.shape.key().join(", "));
-        let set: Vec<String> =
-            self.shape.values().iter().map(|name| format!("{name} = new.{name}")).collect();
         let sql = format!(
             "CREATE TEMPORARY TABLE upserted ({}PRIMARY KEY ({key}));
              CREATE TEMPORARY TABLE gone ({}PRIMARY KEY ({key}));
@@ -77,18 +90,43 @@ impl Product for Mysql<'_> {
              {};
              START TRANSACTION;
              DELETE {TABLE} FROM gone STRAIGHT_JOIN {TABLE} USING ({key});
-             INSERT INTO {TABLE} ({list}) SELECT * FROM (SELECT {list} FROM upserted) AS new ON DUPLICATE KEY UPDATE {};
+             {};
              COMMIT",
             self.definitions(&[]),
             self.definitions(self.shape.key()),
             load(&changes.upserted, "upserted", &list),
             load(&changes.deleted, "gone", &key),
-            set.join(", "),
+            self.upsert_from("upserted"),
         );
         ByHand {
             who: "LOAD DATA, INSERT … ON DUPLICATE KEY UPDATE, DELETE … JOIN",
             command: self.server.statements(&sql),
         }
+    }
+
+    fn prepare_every_row(&self, day: Day) {
+        write_text(&self.all_later(), &self.shape.columns(), day.rows());
+    }
+
+    fn merge_every_row(&self) -> Option<ByHand> {
+        let keys = self.shape.key();
+        let key = keys.join(", ");
+        let sql = format!(
+            "CREATE TEMPORARY TABLE stage ({}PRIMARY KEY ({key}));
+             {};
+             START TRANSACTION;
+             {};
+             DELETE {TABLE} FROM {TABLE} LEFT JOIN stage USING ({key}) WHERE stage.{} IS NULL;
+             COMMIT",
+            self.definitions(&[]),
+            load(&self.all_later(), "stage", &self.shape.list()),
+            self.upsert_from("stage"),
+            keys[0],
+        );
+        Some(ByHand {
+            who: "every row: LOAD DATA, INSERT … ON DUPLICATE KEY UPDATE, DELETE … JOIN",
+            command: self.server.statements(&sql),
+        })
     }
 
     fn settle(&self) {

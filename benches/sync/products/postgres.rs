@@ -35,6 +35,41 @@ impl<'a> Postgres<'a> {
     fn all(&self, ending: &str) -> PathBuf {
         self.folder.join(format!("all.{ending}"))
     }
+
+    fn all_later(&self, ending: &str) -> PathBuf {
+        self.folder.join(format!("later.{ending}"))
+    }
+
+    /// Makes a file of the binary form from one of text, by way of a table: that form is the server's.
+    fn to_binary(&self, list: &str, text: &Path, binary: &Path) {
+        self.server.sql(&format!(
+            "CREATE UNLOGGED TABLE prepared (LIKE {TABLE})
+             \\copy prepared ({list}) FROM '{}'
+             \\copy (SELECT {list} FROM prepared) TO '{}' (FORMAT binary)
+             DROP TABLE prepared",
+            path(text),
+            path(binary),
+        ));
+        fs::remove_file(text).expect("our own file");
+    }
+
+    /// Writes rows of a stage over those of the table.
+    fn upsert_from(&self, stage: &str) -> String {
+        let (list, key) = (self.shape.list(), self.key());
+        let set: Vec<String> =
+            self.shape.values().iter().map(|name| format!("{name} = EXCLUDED.{name}")).collect();
+        format!(
+            "INSERT INTO {TABLE} ({list}) SELECT {list} FROM {stage} ON CONFLICT ({key}) DO UPDATE SET {}",
+            set.join(", ")
+        )
+    }
+
+    /// Whether a row of the table and one of a stage have the same key.
+    fn same_key(&self, stage: &str) -> String {
+        let same: Vec<String> =
+            self.shape.key().iter().map(|name| format!("{TABLE}.{name} = {stage}.{name}")).collect();
+        same.join(" AND ")
+    }
 }
 
 impl Product for Postgres<'_> {
@@ -86,30 +121,13 @@ impl Product for Postgres<'_> {
         let columns = self.shape.columns();
         write_text(&text.upserted, &columns, day.upserted());
         write_text(&text.deleted, &columns[..self.shape.key().len()], day.deleted());
-        let (list, key) = (self.shape.list(), self.key());
-        self.server.sql(&format!(
-            "CREATE UNLOGGED TABLE prepared (LIKE {TABLE})
-             \\copy prepared ({list}) FROM '{}'
-             \\copy (SELECT {list} FROM prepared) TO '{}' (FORMAT binary)
-             TRUNCATE prepared
-             \\copy prepared ({key}) FROM '{}'
-             \\copy (SELECT {key} FROM prepared) TO '{}' (FORMAT binary)
-             DROP TABLE prepared",
-            path(&text.upserted),
-            path(&to.upserted),
-            path(&text.deleted),
-            path(&to.deleted),
-        ));
-        text.remove();
+        self.to_binary(&self.shape.list(), &text.upserted, &to.upserted);
+        self.to_binary(&self.key(), &text.deleted, &to.deleted);
         to
     }
 
     fn merge(&self, changes: &Changes) -> ByHand {
         let (list, key) = (self.shape.list(), self.key());
-        let set: Vec<String> =
-            self.shape.values().iter().map(|name| format!("{name} = EXCLUDED.{name}")).collect();
-        let same: Vec<String> =
-            self.shape.key().iter().map(|name| format!("{TABLE}.{name} = gone.{name}")).collect();
         let sql = format!(
             "BEGIN
              CREATE TEMPORARY TABLE upserted ON COMMIT DROP AS SELECT {list} FROM {TABLE} LIMIT 0
@@ -118,14 +136,38 @@ impl Product for Postgres<'_> {
              \\copy gone FROM '{}' (FORMAT binary)
              ANALYZE gone
              DELETE FROM {TABLE} USING gone WHERE {}
-             INSERT INTO {TABLE} ({list}) SELECT {list} FROM upserted ON CONFLICT ({key}) DO UPDATE SET {}
+             {}
              COMMIT",
             path(&changes.upserted),
             path(&changes.deleted),
-            same.join(" AND "),
-            set.join(", "),
+            self.same_key("gone"),
+            self.upsert_from("upserted"),
         );
         ByHand { who: "COPY binary, INSERT … ON CONFLICT, DELETE", command: self.server.statements(&sql) }
+    }
+
+    fn prepare_every_row(&self, day: Day) {
+        let text = self.all_later("text");
+        write_text(&text, &self.shape.columns(), day.rows());
+        self.to_binary(&self.shape.list(), &text, &self.all_later("binary"));
+    }
+
+    fn merge_every_row(&self) -> Option<ByHand> {
+        let sql = format!(
+            "BEGIN
+             CREATE TEMPORARY TABLE stage ON COMMIT DROP AS SELECT {} FROM {TABLE} LIMIT 0
+             \\copy stage FROM '{}' (FORMAT binary)
+             ANALYZE stage
+             {}
+             DELETE FROM {TABLE} WHERE NOT EXISTS (SELECT FROM stage WHERE {})
+             COMMIT",
+            self.shape.list(),
+            path(&self.all_later("binary")),
+            self.upsert_from("stage"),
+            self.same_key("stage"),
+        );
+        let who = "every row: COPY binary, INSERT … ON CONFLICT, DELETE";
+        Some(ByHand { who, command: self.server.statements(&sql) })
     }
 
     fn settle(&self) {

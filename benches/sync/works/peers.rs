@@ -5,22 +5,21 @@ use crate::{
     day::Day,
     measured::{Line, Role, attempted},
     model::Checksum,
-    peers::{Peer, Work, folder, installed},
+    peers::{Peer, Work},
     products::TABLE,
 };
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 impl Bench<'_> {
-    /// A first load, and a merge of so many percent changed, by each peer that is installed. The table is theirs afterwards.
-    pub(crate) fn peers(&self, percent: f64) -> Vec<Line> {
+    /// A first load, and a merge of so many percent changed, by each of these. The table is theirs afterwards.
+    pub(crate) fn peers(&self, peers: &[Box<dyn Peer>], percent: f64) -> Vec<Line> {
         let day = Day::later(self.rows, percent);
         let model = self.model(day);
         let mut lines = Vec::new();
-        for peer in installed(&folder()) {
+        for peer in peers {
             let own = self.own_folder();
             if let Some(command) = peer.full(&self.work(&self.first.parquet, &own)) {
                 self.server.clear();
@@ -45,13 +44,14 @@ impl Bench<'_> {
                 continue;
             };
             let work = changed_work(percent);
+            let then = self.merged(peer.as_ref(), day, &model);
             let took = self.merged_first(peer.as_ref(), &own).and_then(|()| {
                 self.product.settle();
-                attempted(command, Some(self.server))
+                let took = attempted(command, Some(self.server))?;
+                self.holds(&then).map(|()| took)
             });
             lines.push(match took {
                 Ok(took) => {
-                    self.expect(&self.merged(peer.as_ref(), day, &model), &peer.name());
                     let line = self.line(&work, Role::Peer, &peer.name(), day.changed(), &took);
                     Line { note: Some(peer.cannot(self.server.kind).to_owned()), ..line }
                 }
@@ -62,47 +62,26 @@ impl Bench<'_> {
         lines
     }
 
-    /// The merges again, with the application beside them.
-    pub(super) fn peers_beside(&self, work: &str, day: Day, model: &Model, idle: Duration) -> Vec<Line> {
-        let mut lines = Vec::new();
-        for peer in installed(&folder()) {
-            let own = self.own_folder();
-            let Some(command) = peer.merge(&self.work(&model.parquet, &own)) else { continue };
-            let (who, then) = (peer.name(), self.merged(peer.as_ref(), day, model));
-            let line = match self.merged_first(peer.as_ref(), &own) {
-                Ok(()) => self.with_application(work, (Role::Peer, &who), day, &then, idle, || {
-                    attempted(command, Some(self.server))
-                }),
-                Err(failure) => self.failed(work, Role::Peer, &who, day.changed(), &failure),
-            };
-            let cannot = peer.cannot(self.server.kind);
-            let note = line.note.as_ref().map_or(cannot.to_owned(), |note| format!("{cannot}; {note}"));
-            lines.push(Line { note: Some(note), ..line });
-        }
-        lines
-    }
-
-    fn work<'a>(&'a self, parquet: &'a Path, folder: &'a Path) -> Work<'a> {
+    pub(super) fn work<'a>(&'a self, parquet: &'a Path, folder: &'a Path) -> Work<'a> {
         Work { server: self.server, shape: self.shape, parquet, table: TABLE, folder }
     }
 
     /// What the peer keeps between runs starts with the first day in our table, merged by the peer itself.
-    fn merged_first(&self, peer: &dyn Peer, own: &Path) -> Result<(), String> {
+    pub(super) fn merged_first(&self, peer: &dyn Peer, own: &Path) -> Result<(), String> {
         self.server.clear();
         self.product.create();
         let command = peer.merge(&self.work(&self.first.parquet, own)).expect("it merges");
         attempted(command, None)?;
-        self.expect(&self.first.checksum, &peer.name());
-        Ok(())
+        self.holds(&self.first.checksum)
     }
 
     /// What a merge leaves: the model, and what it does not delete.
-    fn merged(&self, peer: &dyn Peer, day: Day, model: &Model) -> Checksum {
+    pub(super) fn merged(&self, peer: &dyn Peer, day: Day, model: &Model) -> Checksum {
         let checksum = model.checksum.clone();
         if peer.deletes(self.server.kind) { checksum } else { checksum.and(self.shape, day.deleted()) }
     }
 
-    fn own_folder(&self) -> PathBuf {
+    pub(super) fn own_folder(&self) -> PathBuf {
         let own = self.folder.join("peer");
         if own.exists() {
             fs::remove_dir_all(&own).expect("our own folder");
