@@ -52,9 +52,12 @@ impl<'a> Hydrant<'a> {
 
     /// The warehouse's rows are those of this file from now on.
     pub(crate) fn day(&self, parquet: &Path) {
-        let (day, next) = (self.folder.join("day.parquet"), self.folder.join("next.parquet"));
-        fs::hard_link(parquet, &next).expect("one disk");
-        fs::rename(next, day).expect("one disk");
+        let day = self.folder.join("day.parquet");
+        // Not a rename over it, which does nothing where both are the same file already.
+        if day.exists() {
+            fs::remove_file(&day).expect("our own file");
+        }
+        fs::hard_link(parquet, day).expect("one disk");
     }
 
     /// The command of a run.

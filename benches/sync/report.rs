@@ -35,26 +35,32 @@ pub(crate) fn tables(lines: &[Line], rounds_beside: u32, style: Style) -> String
         };
         let (beside, alone): (Vec<&Line>, Vec<&Line>) = of_group.into_iter().partition(|line| line.beside);
         if !alone.is_empty() {
-            text += &format!("{}\n{}\n", work(&alone, style), notes(&alone));
+            text += &format!(
+                "{}\n{}\n",
+                work(&alone, style),
+                notes(&alone, |line| format!("{}, {}", line.work, line.who))
+            );
         }
         if let Some(line) = beside.first() {
             let rounds = match rounds_beside {
-                1 => "one round".to_owned(),
-                rounds => format!("{rounds} rounds together"),
+                1 => "One round.".to_owned(),
+                rounds => {
+                    format!("{rounds} rounds: all waits together, and the seconds of the one in the middle.")
+                }
             };
             text += &format!(
-                "{}: how long it waits while that is done, and while it has the server for itself; {rounds}, s of the one in the middle.\n\n",
+                "{}: how long its requests waited while that was done, and while it had the server for itself (idle). {rounds}\n\n",
                 line.work
             );
-            text += &format!("{}\n{}\n", latency(&beside, style), notes(&beside));
+            text += &format!("{}\n{}\n", latency(&beside, style), notes(&beside, |line| line.who.clone()));
         }
     }
     text
 }
 
-fn notes(lines: &[&Line]) -> String {
-    let noted = lines.iter().filter_map(|line| Some((line, line.note.as_ref()?)));
-    noted.map(|(line, note)| format!("\n- {}, {}: {note}", line.work, line.who)).collect()
+fn notes(lines: &[&Line], of: fn(&Line) -> String) -> String {
+    let noted = lines.iter().filter_map(|line| Some((of(line), line.note.as_ref()?)));
+    noted.map(|(of, note)| format!("\n- {of}: {note}")).collect()
 }
 
 fn work(lines: &[&Line], style: Style) -> Table {

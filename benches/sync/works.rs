@@ -223,7 +223,7 @@ impl<'a> Bench<'a> {
     fn failed(&self, work: &str, role: Role, who: &str, changed: u64, failure: &str) -> Line {
         eprintln!("{work}, {who}: {failure}");
         let line = self.line(work, role, who, changed, &Measured::failed());
-        Line { note: Some(format!("failed: {}", last(failure))), ..line }
+        Line { note: Some(format!("failed: {}", reason(failure))), ..line }
     }
 
     fn line(&self, work: &str, role: Role, who: &str, changed: u64, took: &Measured) -> Line {
@@ -242,9 +242,18 @@ fn changed_work(percent: f64) -> String {
     format!("{percent} % changed")
 }
 
-/// The last line of what a program said: that is where most say why they end.
-fn last(failure: &str) -> &str {
-    failure.trim().lines().last().unwrap_or_default()
+/// Where the database's own words begin in what a program says: libpq, Go's drivers of Postgres and MySQL.
+const WORDS_OF_THE_DATABASE: [&str; 3] = ["ERROR: ", "pq: ", "Error 1"];
+
+/// Why a program ended, in one line: the first that the database said to it, which is often followed by what came of that; or else
+/// its last line.
+fn reason(failure: &str) -> &str {
+    let of_the_database =
+        |line| WORDS_OF_THE_DATABASE.iter().find_map(|words| str::find(line, words).map(|at| &line[at..]));
+    let last = || failure.trim().lines().last().unwrap_or_default();
+    let reason = failure.lines().find_map(of_the_database).unwrap_or_else(last);
+    // What colours its end on a terminal is no part of it.
+    reason.split('\u{1b}').next().unwrap_or_default().trim()
 }
 
 fn better(best: Option<Measured>, now: Measured) -> Measured {

@@ -1,6 +1,6 @@
 //! The same changes with the application beside them: what it feels of hydrant, of merges in one transaction, and of other tools.
 
-use super::{Bench, last};
+use super::{Bench, reason};
 use crate::{
     application::{Load, Table},
     beside::{Waits, beside},
@@ -182,8 +182,8 @@ impl Rounds {
     fn note(&self, rounds: u32) -> Option<String> {
         let what = [("failed", &self.failed), ("the application was refused", &self.refused)];
         let some = what.into_iter().filter_map(|(what, reasons)| {
-            let (times, reason) = (reasons.len(), last(reasons.first()?));
-            Some(format!("{what} in {times} of {rounds} rounds: {reason}"))
+            let (times, first) = (reasons.len(), reason(reasons.first()?));
+            Some(format!("{what} in {times} of {rounds} rounds: {first}"))
         });
         let notes: Vec<String> = some.collect();
         (!notes.is_empty()).then(|| notes.join("; "))
