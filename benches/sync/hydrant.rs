@@ -1,7 +1,7 @@
 //! hydrant itself: the program that cargo built with this bench, in a folder of its own.
 
 use crate::{
-    measured::{Measured, measured},
+    measured::{Measured, measured, on_one_core},
     model::Shape,
     products::TABLE,
     servers::{Kind, Server},
@@ -70,6 +70,11 @@ impl<'a> Hydrant<'a> {
     /// A run, measured.
     pub(crate) fn run(&self) -> Run {
         Run::of(measured(self.command(), Some(self.server)))
+    }
+
+    /// The same, and the other processors are left to the server and the application.
+    pub(crate) fn run_on_one_core(&self) -> Run {
+        Run::of(measured(on_one_core(&self.command()), Some(self.server)))
     }
 }
 

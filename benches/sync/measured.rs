@@ -128,6 +128,22 @@ impl Measured {
     }
 }
 
+/// The same command, bound to the first processor. (On a machine with one this changes nothing.)
+pub(crate) fn on_one_core(command: &Command) -> Command {
+    let mut bound = Command::new("taskset");
+    bound.args(["--cpu-list", "0"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => bound.env(name, value),
+            None => bound.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        bound.current_dir(folder);
+    }
+    bound
+}
+
 /// Runs a process to its end, and says what it took. If it fails, the bench ends with what it said.
 pub(crate) fn measured(command: Command, server: Option<&Server>) -> Measured {
     attempted(command, server).unwrap_or_else(|failure| panic!("{failure}"))

@@ -1,4 +1,8 @@
 //! The same changes with the application beside them: what it feels of hydrant, of merges in one transaction, and of other tools.
+//!
+//! All of them run on one processor, for which the server and the application need not wait: who takes both would be told apart
+//! by the processors that it uses, and not by what it does to the database. What is left of that, a line shows of a program that
+//! does nothing to it.
 
 use super::{Bench, reason};
 use crate::{
@@ -6,12 +10,12 @@ use crate::{
     beside::{Waits, beside},
     day::Day,
     hydrant::Hydrant,
-    measured::{Line, Measured, Role, attempted, measured},
+    measured::{Line, Measured, Role, attempted, measured, on_one_core},
     model::Checksum,
     peers::Peer,
     products::{ByHand, TABLE},
 };
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 /// What is done, and how often.
 #[derive(Clone, Copy)]
@@ -45,6 +49,13 @@ impl Beside {
     }
 }
 
+/// Keeps a processor busy for some seconds.
+fn computing() -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "i=0; while [ $i -lt 5000000 ]; do i=$((i+1)); done"]);
+    command
+}
+
 impl Bench<'_> {
     /// The changes end to end by hydrant, and by hand the merge alone: of what changed, and of every row.
     pub(crate) fn beside(&self, hydrant: &Hydrant, beside: Beside) -> Vec<Line> {
@@ -65,7 +76,7 @@ impl Bench<'_> {
             Ok(())
         };
         let run = || {
-            let run = hydrant.run();
+            let run = hydrant.run_on_one_core();
             assert_eq!(run.changed, day.changed(), "hydrant says how many rows it changed");
             Ok(run.measured)
         };
@@ -75,7 +86,7 @@ impl Bench<'_> {
                 self.product.restore();
                 Ok(())
             };
-            let merge = || Ok(measured(way().command, Some(self.server)));
+            let merge = || Ok(measured(on_one_core(&way().command), Some(self.server)));
             self.in_rounds(beside, (role, way().who), &model.checksum, restore, merge)
         };
         let mut lines = vec![ours, by_hand(Role::Baseline, &|| self.product.merge(&changes))];
@@ -85,6 +96,13 @@ impl Bench<'_> {
         }
         changes.remove();
         fs::remove_file(&model.parquet).expect("our own file");
+        let restore = || {
+            self.product.restore();
+            Ok(())
+        };
+        let computing = || Ok(measured(on_one_core(&computing()), Some(self.server)));
+        let who = (Role::Other, "a loop that computes, and no database");
+        lines.push(self.in_rounds(beside, who, &self.first.checksum, restore, computing));
         lines
     }
 
@@ -104,7 +122,7 @@ impl Bench<'_> {
                 continue;
             }
             let before = || self.merged_first(peer, &self.own_folder());
-            let doing = || attempted(merge(peer).expect("it merges"), Some(self.server));
+            let doing = || attempted(on_one_core(&merge(peer).expect("it merges")), Some(self.server));
             let then = self.merged(peer, day, &model);
             let line = self.in_rounds(beside, (Role::Peer, &peer.name()), &then, before, doing);
             let cannot = peer.cannot(self.server.kind);
