@@ -40,6 +40,7 @@ impl<'a> Hydrant<'a> {
         };
         let configuration = format!(
             "store: ./store\n\
+             scratch: .\n\
              sources:\n  lake: {{ type: files, tables: {{ {TABLE}: day.parquet }} }}\n\
              targets:\n  app: {{ type: {}, url: \"{url}\" }}\n\
              syncs:\n  {TABLE}: {{ source: lake, model: SELECT * FROM {TABLE}, key: [{}], target: app, table: {TABLE} }}\n",

@@ -119,7 +119,8 @@ fn works(
         }
     }
     if options.wants(Work::Beside) {
-        let bench = Bench::new(server, shape, options.rows_beside(), 1, folder);
+        let memory = options.folder_in_memory();
+        let bench = Bench::new(server, shape, options.rows_beside(), 1, memory.path());
         bench.prepare();
         let (hydrant, _) = bench.first_load(false);
         application::check::check(server);

@@ -2,7 +2,10 @@
 
 use crate::{beside, model::Shape, peers::Tool, servers::Kind};
 use clap::{Parser, ValueEnum};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tempfile::TempDir;
 
 const ROWS: u64 = 10_000_000;
@@ -125,8 +128,17 @@ impl Options {
 
     /// A folder that goes away at the end.
     pub(crate) fn folder(&self) -> TempDir {
-        let parent = self.folder.clone().unwrap_or_else(std::env::temp_dir);
-        let made = tempfile::Builder::new().prefix("hydrant-bench-").tempdir_in(&parent);
-        made.unwrap_or_else(|error| panic!("a folder in {}: {error}", parent.display()))
+        folder_in(&self.folder.clone().unwrap_or_else(std::env::temp_dir))
     }
+
+    /// The same in memory, where the system has a place for that: the disk is the server's.
+    pub(crate) fn folder_in_memory(&self) -> TempDir {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { folder_in(memory) } else { self.folder() }
+    }
+}
+
+fn folder_in(parent: &Path) -> TempDir {
+    let made = tempfile::Builder::new().prefix("hydrant-bench-").tempdir_in(parent);
+    made.unwrap_or_else(|error| panic!("a folder in {}: {error}", parent.display()))
 }

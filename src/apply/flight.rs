@@ -1,6 +1,6 @@
 //! Batches on their way to the target.
 //!
-//! They are committed one after the other, each when the one before is noted. The next ones are begun meanwhile, so that the
+//! They are committed one after the other, each when the one before is noted. The next one is begun meanwhile, so that the
 //! server has something to do while it, or hydrant, waits.
 
 use super::{
@@ -14,9 +14,9 @@ use std::{collections::VecDeque, time::Duration};
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-/// So many batches are on their way at once: one that is committed and two that are begun, of which one is sent while the
-/// other one is put to disk. Each is held in memory, and has a connection of its own.
-const MAX: usize = 3;
+/// So many batches are on their way at once: one whose turn it is, and one that is begun. (Measured with 1, 2 and 3, a first load
+/// of two million rows into Postgres, three rounds: 3.7, 3.1 and 3.5 s.) Each is held in memory, and has a connection of its own.
+const MAX: usize = 2;
 
 /// Batches on their way, in their order.
 pub(super) struct Flights<'j> {
@@ -94,7 +94,6 @@ async fn fly(
     mut turn: oneshot::Receiver<()>,
     alone: CancellationToken,
 ) -> Result<Landed, ApplyError> {
-    let mut begun_took = Duration::ZERO;
     if job.sealed.spec.mode == Mode::Update {
         came(turn.await)?;
         let since = Instant::now();
@@ -104,26 +103,31 @@ async fn fly(
     }
     let since = Instant::now();
     let mut begun = begin(job, &unit, &alone).await;
-    begun_took += since.elapsed();
+    let begun_took = since.elapsed();
     tokio::select! {
         biased;
+        come = &mut turn => came(come)?,
         () = alone.cancelled() => {
             begun = None;
-            came((&mut turn).await)?;
+            came(turn.await)?;
         }
-        come = &mut turn => came(come)?,
     }
     let since = Instant::now();
     let way = async {
-        let Some(begun) = begun else { return job.target.apply(&unit.batch).await };
-        match begun.commit().await {
-            Err(error) if error.kind().is_transient() => {
-                tracing::warn!(error = %error, kind = %error.kind(), "the target failed, trying again");
-                alone.cancel();
-                job.target.apply(&unit.batch).await
+        if let Some(begun) = begun {
+            match begun.commit().await {
+                Err(error) if error.kind().is_transient() => {
+                    tracing::warn!(error = %error, kind = %error.kind(), "the target failed, trying again");
+                    alone.cancel();
+                }
+                outcome => return outcome,
             }
-            outcome => outcome,
         }
+        if alone.is_cancelled() {
+            // The others drop what they have begun first.
+            tokio::task::yield_now().await;
+        }
+        job.target.apply(&unit.batch).await
     };
     let applied = job.sent(&unit, way).await?;
     let took = begun_took + since.elapsed();

@@ -27,27 +27,43 @@ pub(super) mod tag {
     pub(in super::super) const MAP: u8 = 0x11;
 }
 
+/// The most that a decimal of up to 128 bits, and one of up to 256, take.
+pub(super) const DECIMAL_BYTES: usize = 19;
+pub(super) const WIDE_DECIMAL_BYTES: usize = 35;
+
+/// What a canonical form is written to.
+pub(super) trait Out {
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Out for Vec<u8> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
 /// A tag and eight bytes, written at once.
 #[inline]
-fn put_8(out: &mut Vec<u8>, tag: u8, payload: [u8; 8]) {
+fn put_8(out: &mut impl Out, tag: u8, payload: [u8; 8]) {
     let mut bytes = [tag; 9];
     bytes[1..].copy_from_slice(&payload);
-    out.extend_from_slice(&bytes);
+    out.put(&bytes);
 }
 
 #[inline]
-pub(super) fn boolean(out: &mut Vec<u8>, value: bool) {
-    out.push(if value { tag::TRUE } else { tag::FALSE });
+pub(super) fn boolean(out: &mut impl Out, value: bool) {
+    out.put(&[if value { tag::TRUE } else { tag::FALSE }]);
 }
 
 #[inline]
-pub(super) fn integer(out: &mut Vec<u8>, value: i64) {
+pub(super) fn integer(out: &mut impl Out, value: i64) {
     put_8(out, tag::INTEGER, value.to_le_bytes());
 }
 
 /// A whole number that may be beyond `i64`.
 #[inline]
-pub(super) fn unsigned(out: &mut Vec<u8>, value: u64) {
+pub(super) fn unsigned(out: &mut impl Out, value: u64) {
     match i64::try_from(value) {
         Ok(value) => integer(out, value),
         Err(_) => put_8(out, tag::LARGE_INTEGER, value.to_le_bytes()),
@@ -56,7 +72,7 @@ pub(super) fn unsigned(out: &mut Vec<u8>, value: u64) {
 
 /// Any NaN is the quiet one without payload, -0.0 is 0.0.
 #[inline]
-pub(super) fn float(out: &mut Vec<u8>, value: f64) {
+pub(super) fn float(out: &mut impl Out, value: f64) {
     /// Written out because no language promises the bits of its NaN.
     const NAN: u64 = 0x7ff8_0000_0000_0000;
     let bits = if value.is_nan() {
@@ -70,7 +86,7 @@ pub(super) fn float(out: &mut Vec<u8>, value: f64) {
 }
 
 /// The number `unscaled` × 10^-`scale`: as an integer where it is one that fits, else without trailing zeros.
-pub(super) fn decimal(out: &mut Vec<u8>, unscaled: i128, scale: i16) {
+pub(super) fn decimal(out: &mut impl Out, unscaled: i128, scale: i16) {
     // Money and counts fit in 64 bits, where a division is ten times cheaper.
     let (mut unscaled, mut scale) = match i64::try_from(unscaled) {
         Ok(0) => return integer(out, 0),
@@ -83,7 +99,7 @@ pub(super) fn decimal(out: &mut Vec<u8>, unscaled: i128, scale: i16) {
             if scale == 0 {
                 return integer(out, small);
             }
-            (i128::from(small), scale)
+            return fraction(out, small.into(), scale);
         }
         Err(_) => (unscaled, scale),
     };
@@ -105,13 +121,19 @@ pub(super) fn decimal(out: &mut Vec<u8>, unscaled: i128, scale: i16) {
             scale -= 1;
         }
     }
-    out.push(tag::DECIMAL);
-    out.extend_from_slice(&scale.to_le_bytes());
-    out.extend_from_slice(&unscaled.to_le_bytes());
+    fraction(out, unscaled, scale);
+}
+
+/// A number that is no whole one, or too large; without trailing zeros.
+fn fraction(out: &mut impl Out, unscaled: i128, scale: i16) {
+    let mut bytes = [tag::DECIMAL; DECIMAL_BYTES];
+    bytes[1..3].copy_from_slice(&scale.to_le_bytes());
+    bytes[3..].copy_from_slice(&unscaled.to_le_bytes());
+    out.put(&bytes);
 }
 
 /// The same for decimals that may have more digits than 128 bits hold.
-pub(super) fn wide_decimal(out: &mut Vec<u8>, unscaled: i256, scale: i16) {
+pub(super) fn wide_decimal(out: &mut impl Out, unscaled: i256, scale: i16) {
     let ten = i256::from_i128(10);
     let (mut unscaled, mut scale) = (unscaled, scale);
     loop {
@@ -124,30 +146,30 @@ pub(super) fn wide_decimal(out: &mut Vec<u8>, unscaled: i256, scale: i16) {
         unscaled = unscaled.wrapping_div(ten);
         scale -= 1;
     }
-    out.push(tag::WIDE_DECIMAL);
-    out.extend_from_slice(&scale.to_le_bytes());
-    out.extend_from_slice(&unscaled.to_le_bytes());
+    out.put(&[tag::WIDE_DECIMAL]);
+    out.put(&scale.to_le_bytes());
+    out.put(&unscaled.to_le_bytes());
 }
 
 /// Bytes behind their tag and length.
 #[inline]
-pub(super) fn bytes(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
+pub(super) fn bytes(out: &mut impl Out, tag: u8, value: &[u8]) {
     counted(out, tag, value.len());
-    out.extend_from_slice(value);
+    out.put(value);
 }
 
 /// A tag and a number of bytes, items, fields or entries.
 #[inline]
-pub(super) fn counted(out: &mut Vec<u8>, tag: u8, count: usize) {
+pub(super) fn counted(out: &mut impl Out, tag: u8, count: usize) {
     let mut bytes = [tag; 5];
     bytes[1..].copy_from_slice(&count_bytes(count));
-    out.extend_from_slice(&bytes);
+    out.put(&bytes);
 }
 
 /// The name of a struct's field: its length and its bytes, without a tag.
-pub(super) fn name(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(&count_bytes(name.len()));
-    out.extend_from_slice(name.as_bytes());
+pub(super) fn name(out: &mut impl Out, name: &str) {
+    out.put(&count_bytes(name.len()));
+    out.put(name.as_bytes());
 }
 
 /// Carriers have 32-bit offsets: every count fits.
@@ -159,23 +181,23 @@ fn count_bytes(count: usize) -> [u8; 4] {
 }
 
 #[inline]
-pub(super) fn date(out: &mut Vec<u8>, days: i32) {
+pub(super) fn date(out: &mut impl Out, days: i32) {
     let mut bytes = [tag::DATE; 5];
     bytes[1..].copy_from_slice(&days.to_le_bytes());
-    out.extend_from_slice(&bytes);
+    out.put(&bytes);
 }
 
 /// A time, timestamp or instant: whole seconds, rounded down, and the nanoseconds from there.
 #[inline]
-pub(super) fn moment(out: &mut Vec<u8>, tag: u8, seconds: i64, nanos: u32) {
+pub(super) fn moment(out: &mut impl Out, tag: u8, seconds: i64, nanos: u32) {
     let mut bytes = [tag; 13];
     bytes[1..9].copy_from_slice(&seconds.to_le_bytes());
     bytes[9..].copy_from_slice(&nanos.to_le_bytes());
-    out.extend_from_slice(&bytes);
+    out.put(&bytes);
 }
 
 #[inline]
-pub(super) fn uuid(out: &mut Vec<u8>, value: &[u8]) {
-    out.push(tag::UUID);
-    out.extend_from_slice(value);
+pub(super) fn uuid(out: &mut impl Out, value: &[u8]) {
+    out.put(&[tag::UUID]);
+    out.put(value);
 }

@@ -1,6 +1,9 @@
 //! Columns of one batch, looked at once, ready to write the canonical form of any row.
 
-use super::canonical::{self, tag};
+use super::{
+    block::{Places, Slot},
+    canonical::{self, DECIMAL_BYTES, Out, WIDE_DECIMAL_BYTES, tag},
+};
 use arrow::{
     array::{Array, ArrowPrimitiveType, AsArray, BinaryArray, FixedSizeBinaryArray, StringArray},
     buffer::{BooleanBuffer, NullBuffer},
@@ -129,9 +132,92 @@ impl<'a> Encoder<'a> {
         Some(Self { nulls: array.nulls().filter(|nulls| nulls.null_count() > 0), values })
     }
 
+    pub(super) fn has_nulls(&self) -> bool {
+        self.nulls.is_some()
+    }
+
     #[inline]
     pub(super) fn is_null(&self, row: usize) -> bool {
         self.nulls.is_some_and(|nulls| nulls.is_null(row))
+    }
+
+    /// How many bytes the canonical form of each of these rows takes at most; `None` for what is nested.
+    pub(super) fn bytes_max(&self, rows: Range<usize>) -> Option<usize> {
+        let longest = |offsets: &[i32]| {
+            let lengths = offsets[rows.start..=rows.end].windows(2).map(|pair| pair[1] - pair[0]);
+            5 + usize::try_from(lengths.max().unwrap_or(0)).unwrap_or(0)
+        };
+        Some(match &self.values {
+            Values::Boolean(_) => 1,
+            Values::Integer(_) | Values::Unsigned(_) | Values::Float32(_) | Values::Float64(_) => 9,
+            Values::Decimal(..) => DECIMAL_BYTES,
+            Values::WideDecimal(..) => WIDE_DECIMAL_BYTES,
+            Values::Text(values) => longest(values.value_offsets()),
+            Values::Bytes(values) => longest(values.value_offsets()),
+            Values::Date(_) => 5,
+            Values::Micros(..) | Values::Nanos(..) => 13,
+            Values::Uuid(_) => 17,
+            Values::List(..) | Values::Vector(..) | Values::Struct(_) | Values::Map(..) => return None,
+        })
+    }
+
+    /// Appends the canonical forms of the values from this row on, each in its place. What is nested has no
+    /// [`bytes_max`](Self::bytes_max) and is not written.
+    pub(super) fn write_column(&self, first: usize, to: Places<'_>) {
+        match &self.values {
+            Values::Boolean(values) => {
+                self.each(first, to, |out, row| canonical::boolean(out, values.value(row)));
+            }
+            Values::Integer(values) => self.each(first, to, |out, row| canonical::integer(out, values[row])),
+            Values::Unsigned(values) => {
+                self.each(first, to, |out, row| canonical::unsigned(out, values[row]))
+            }
+            Values::Float32(values) => {
+                self.each(first, to, |out, row| canonical::float(out, values[row].into()));
+            }
+            Values::Float64(values) => self.each(first, to, |out, row| canonical::float(out, values[row])),
+            Values::Decimal(values, scale) => {
+                self.each(first, to, |out, row| canonical::decimal(out, values[row], *scale));
+            }
+            Values::WideDecimal(values, scale) => {
+                self.each(first, to, |out, row| canonical::wide_decimal(out, values[row], *scale));
+            }
+            Values::Text(values) => {
+                let (bytes, offsets) = (values.values().as_slice(), values.value_offsets());
+                self.each(first, to, |out, row| canonical::bytes(out, tag::TEXT, &bytes[span(offsets, row)]));
+            }
+            Values::Bytes(values) => {
+                let (bytes, offsets) = (values.values().as_slice(), values.value_offsets());
+                self.each(first, to, |out, row| {
+                    canonical::bytes(out, tag::BYTES, &bytes[span(offsets, row)])
+                });
+            }
+            Values::Date(values) => self.each(first, to, |out, row| canonical::date(out, values[row])),
+            Values::Micros(tag, values) => self.each(first, to, |out, row| {
+                let (seconds, rest) = split::<1_000_000>(values[row]);
+                canonical::moment(out, *tag, seconds, rest * 1_000);
+            }),
+            Values::Nanos(tag, values) => self.each(first, to, |out, row| {
+                let (seconds, rest) = split::<1_000_000_000>(values[row]);
+                canonical::moment(out, *tag, seconds, rest);
+            }),
+            Values::Uuid(values) => {
+                self.each(first, to, |out, row| canonical::uuid(out, values.value(row)));
+            }
+            Values::List(..) | Values::Vector(..) | Values::Struct(_) | Values::Map(..) => {}
+        }
+    }
+
+    #[inline]
+    fn each(&self, first: usize, to: Places<'_>, put: impl Fn(&mut Slot<'_>, usize)) {
+        for (row, end) in (first..).zip(to.ends) {
+            let mut slot = Slot { bytes: to.bytes, at: *end };
+            match self.is_null(row) {
+                true => slot.put(&[tag::NULL]),
+                false => put(&mut slot, row),
+            }
+            *end = slot.at;
+        }
     }
 
     /// Appends the canonical form of the value at this row.

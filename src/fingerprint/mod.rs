@@ -7,6 +7,7 @@
 //!
 //! Pure: no I/O, no clock. One row buffer is reused for all rows; nothing is allocated per row.
 
+mod block;
 mod canonical;
 mod class;
 mod encoder;
@@ -19,6 +20,7 @@ pub use class::Class;
 pub use scheme::Scheme;
 
 use arrow::record_batch::RecordBatch;
+use block::Block;
 use encoder::{Encoder, Row};
 use hydrant_contract::{Column, Shape};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -69,6 +71,7 @@ pub struct Fingerprinter {
     /// The others, by name.
     values: Vec<(usize, Column)>,
     row: Row,
+    block: Block,
 }
 
 impl Fingerprinter {
@@ -79,14 +82,14 @@ impl Fingerprinter {
         let mut values: Vec<_> =
             columns.iter().cloned().enumerate().filter(|(_, c)| !shape.is_key(&c.name)).collect();
         values.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
-        Self { key, values, row: Row::default() }
+        Self { key, values, row: Row::default(), block: Block::default() }
     }
 
     /// Replaces `out` with the fingerprints of a batch: all columns of the shape in their order and carriers, as from
     /// [`Carrier::carry`](crate::carry::Carrier::carry). Key columns may hold NULL.
     pub fn hash(&mut self, batch: &RecordBatch, out: &mut Fingerprints) -> Result<(), FingerprintError> {
         let rows = batch.num_rows();
-        let count = u32::try_from(rows).map_err(|_| FingerprintError::TooManyRows(rows))?;
+        u32::try_from(rows).map_err(|_| FingerprintError::TooManyRows(rows))?;
         let key = encoders(&self.key, batch)?;
         let values = encoders(&self.values, batch)?;
 
@@ -95,13 +98,21 @@ impl Fingerprinter {
         out.rows.clear();
         out.rows.reserve(rows);
         out.null_keys.clear();
-        for (position, row) in (0..count).zip(0..rows) {
-            let bytes = self.row.write(&key, row);
-            out.keys.push(xxh3_128(bytes));
-            if key.iter().any(|column| column.is_null(row)) {
-                out.null_keys.push(position);
+        for first in (0..rows).step_by(block::ROWS) {
+            let rows = first..rows.min(first + block::ROWS);
+            match self.block.write(&key, rows.clone()) {
+                Some(forms) => out.keys.extend(forms.map(xxh3_128)),
+                None => out.keys.extend(rows.clone().map(|row| xxh3_128(self.row.write(&key, row)))),
             }
-            out.rows.push(known(xxh3_64(self.row.write(&values, row))));
+            match self.block.write(&values, rows.clone()) {
+                Some(forms) => out.rows.extend(forms.map(|form| known(xxh3_64(form)))),
+                None => out.rows.extend(rows.map(|row| known(xxh3_64(self.row.write(&values, row))))),
+            }
+        }
+        if key.iter().any(Encoder::has_nulls) {
+            let is_null = |row: &usize| key.iter().any(|column| column.is_null(*row));
+            #[allow(clippy::cast_possible_truncation)]
+            out.null_keys.extend((0..rows).filter(is_null).map(|row| row as u32));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod adopt;
+mod ahead;
 mod columns;
 mod crash;
 mod cursor;

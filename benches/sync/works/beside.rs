@@ -1,8 +1,8 @@
 //! The same changes with the application beside them: what it feels of hydrant, of merges in one transaction, and of other tools.
 //!
-//! All of them run on one processor, for which the server and the application need not wait: who takes both would be told apart
-//! by the processors that it uses, and not by what it does to the database. What is left of that, a line shows of a program that
-//! does nothing to it.
+//! All of them run on one processor, for which the server and the application need not wait, and have their files in memory, so that
+//! the disk is the server's: else they would be told apart by how much of the machine they use, and not by what they do to the
+//! database. What is left of that, a line shows of a program that does nothing to it.
 
 use super::{Bench, reason};
 use crate::{

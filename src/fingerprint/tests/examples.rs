@@ -168,3 +168,37 @@ fn a_scheme_stays_comparable_while_columns_stay_within_their_class() {
     let json = serde_json::to_string(&then).unwrap();
     assert_eq!(serde_json::from_str::<Scheme>(&json).unwrap(), then);
 }
+
+/// Rows are written in blocks, and one by one where they are long or nested; in all three ways they are the same rows.
+#[test]
+fn a_row_among_many_has_the_fingerprints_that_it_has_alone() {
+    let rows = 1_500_usize;
+    let ids = Int64Array::from_iter_values((0..rows as i64).map(|id| id * 7));
+    // Whole blocks are short, some have one long row.
+    let texts = StringArray::from_iter((0..rows).map(|row| {
+        let length = if row % 700 == 650 { 5_000 } else { row % 40 };
+        (row % 3 != 0).then(|| "é".repeat(length))
+    }));
+    let prices = Decimal128Array::from_iter((0..rows as i128).map(|row| (row % 5 != 0).then_some(row * 10)));
+    let prices = prices.with_precision_and_scale(12, 2).unwrap();
+    let nested = ListArray::from_iter_primitive::<Int64Type, _, _>(
+        (0..rows as i64).map(|row| Some((0..row % 3).map(Some).collect::<Vec<_>>())),
+    );
+    let flat = vec![
+        (Field::new("id", DataType::Int64, true), Arc::new(ids) as ArrayRef),
+        (Field::new("text", DataType::Utf8, true), Arc::new(texts)),
+        (Field::new("price", prices.data_type().clone(), true), Arc::new(prices)),
+    ];
+    let mut all = flat.clone();
+    all.push((Field::new("list", nested.data_type().clone(), true), Arc::new(nested)));
+    for columns in [flat, all] {
+        for key in [&["id"][..], &["text", "id"]] {
+            let many = batch(columns.clone());
+            let one_by_one: Vec<_> = (0..rows).map(|row| many.slice(row, 1)).collect();
+            let together = fingerprints(&[many.slice(100, rows - 100)], key).unwrap();
+            let alone = fingerprints(&one_by_one[100..], key).unwrap();
+            assert_eq!(together, alone);
+            assert_eq!(together.null_keys.is_empty(), key.len() == 1);
+        }
+    }
+}

@@ -7,7 +7,7 @@ mod physical;
 mod properties;
 mod strategy;
 
-use super::{Encoder, FingerprintError, Fingerprinter, Fingerprints, Row};
+use super::{Block, Encoder, FingerprintError, Fingerprinter, Fingerprints, Row};
 use crate::carry::Carrier;
 use arrow::{array::Array, array::ArrayRef, datatypes::Field, datatypes::Schema, record_batch::RecordBatch};
 use hydrant_contract::{Shape, ValueType};
@@ -15,8 +15,13 @@ use std::sync::Arc;
 
 /// The canonical form of one value of a carrier array.
 fn canonical(array: &dyn Array, value: &ValueType, row: usize) -> Vec<u8> {
-    let encoder = Encoder::new(array, value).expect("an array in its carrier");
-    Row::default().write(&[encoder], row).to_vec()
+    let columns = [Encoder::new(array, value).expect("an array in its carrier")];
+    let alone = Row::default().write(&columns, row).to_vec();
+    // The same in a block, where there is one.
+    if let Some(mut forms) = Block::default().write(&columns, row..row + 1) {
+        assert_eq!(forms.next(), Some(alone.as_slice()));
+    }
+    alone
 }
 
 fn batch(columns: Vec<(Field, ArrayRef)>) -> RecordBatch {

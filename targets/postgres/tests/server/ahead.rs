@@ -120,3 +120,35 @@ async fn inserts_are_sent_ahead_only_where_nobody_can_wait_for_them() {
         assert_eq!(psql(&format!("SELECT count(*) FROM {table}")), "1");
     }
 }
+
+#[tokio::test]
+async fn a_limit_of_one_connection_is_said_and_stops_nothing() {
+    let (name, way_in) = super::role("single");
+    psql(&format!(
+        "ALTER ROLE {name} CONNECTION LIMIT 1; CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name}"
+    ));
+    psql(&format!("GRANT CREATE ON DATABASE postgres TO {name}"));
+    // hydrant's own tables are there already, made by somebody else.
+    let owner = target(&url());
+    owner.claim(&fresh("sync"), 1).await.expect("a claim");
+    psql(&format!("GRANT USAGE ON SCHEMA hydrant TO {name}"));
+    psql(&format!("GRANT SELECT, INSERT, UPDATE ON hydrant.checkpoint, hydrant.freshness TO {name}"));
+    psql(&format!(
+        "CREATE TABLE {name}.t (id bigint PRIMARY KEY, name text); ALTER TABLE {name}.t OWNER TO {name}"
+    ));
+    let mut spec = spec("t");
+    spec.table.schema = Some(name.clone());
+    let (single, sync) = (target(&way_in), fresh("sync"));
+    single.claim(&sync, 1).await.expect("a claim");
+    let batches = [1, 2].map(|number| {
+        let mut batch = batch(&spec, &sync, number, &[]);
+        batch.inserts = rows(&spec, &[(i64::try_from(number).expect("small"), None)]);
+        batch
+    });
+    let first = single.begin(&batches[0]).await.expect("a beginning").expect("something to do ahead");
+    let error = single.begin(&batches[1]).await.map(|_| ()).expect_err("there is no second connection");
+    assert_eq!(error.kind(), hydrant_contract::ErrorKind::Busy, "{error}");
+    first.commit().await.expect("the first one is written");
+    single.apply(&batches[1]).await.expect("the connection is free again");
+    assert_eq!(psql(&format!("SELECT count(*) FROM {name}.t")), "2");
+}
