@@ -99,7 +99,10 @@ pub(super) fn decimal(out: &mut impl Out, unscaled: i128, scale: i16) {
             if scale == 0 {
                 return integer(out, small);
             }
-            return fraction(out, small.into(), scale);
+            if scale > 0 {
+                return fraction(out, small.into(), scale);
+            }
+            (i128::from(small), scale)
         }
         Err(_) => (unscaled, scale),
     };
