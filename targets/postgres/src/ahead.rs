@@ -10,13 +10,17 @@ use crate::{
     catalog::Table,
     copy, holders, own,
     plan::Plan,
-    transaction::Transaction,
+    transaction::{self, Transaction},
     write::{self, Waiting, Written},
     writing,
 };
 use async_trait::async_trait;
 use hydrant_contract::{Applied, Batch, Begun, ErrorKind, Part, Reject, Result, TargetError};
 use tokio_postgres::types::Type;
+
+/// How long the server keeps what is begun while its turn does not come. A process that is frozen meanwhile, and may have lost
+/// its lease, is not to keep its successor from inserting the same keys for longer than that waits for a lock.
+const TURN_TIMEOUT: &str = "SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
 /// A batch in an open transaction, of which nobody sees anything yet.
 pub(crate) struct Ahead<'a> {
@@ -50,6 +54,7 @@ pub(crate) async fn begin<'a>(target: &'a PostgresTarget, batch: &'a Batch) -> R
             }
             None => None,
         };
+        tx.run(TURN_TIMEOUT).await.map_err(|e| tx.error(e))?;
         Ok(sent.map(|sent| (table, straight, sent)))
     }
     .await;
@@ -110,6 +115,7 @@ async fn write(
     straight: bool,
     sent: Sent,
 ) -> Result<Written> {
+    tx.run(transaction::IDLE_AS_USUAL).await.map_err(|e| tx.error(e))?;
     own::guard(tx, &batch.checkpoint).await?;
     let written = match sent {
         Sent::Copied(rejects) => Written { applied: Applied { rejects, path: "copy" }, wrong_belief: false },

@@ -10,7 +10,7 @@ use tokio_postgres::{
 };
 
 /// How long the server keeps the locks of a transaction whose client fell silent (its machine died, say).
-const IDLE_TIMEOUT: &str = "60s";
+pub(crate) const IDLE_AS_USUAL: &str = "SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
 /// A parameter of a statement with its type, so that no statement needs to be prepared under a name.
 pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -33,7 +33,7 @@ impl<'c> Transaction<'c> {
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
              SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
-             SET LOCAL idle_in_transaction_session_timeout = '{IDLE_TIMEOUT}'; SET LOCAL row_security = off; \
+             {IDLE_AS_USUAL}; SET LOCAL row_security = off; \
              SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; {PINNED}",
             lock.as_millis(),
             statement.as_millis(),
