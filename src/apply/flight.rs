@@ -9,7 +9,7 @@ use super::{
     unit::Unit,
 };
 use futures::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
-use hydrant_contract::{Applied, Begun, Mode};
+use hydrant_contract::{Applied, Begun, Mode, TargetError};
 use std::{collections::VecDeque, time::Duration};
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -117,7 +117,7 @@ async fn fly(
         if let Some(begun) = begun {
             match begun.commit().await {
                 Err(error) if error.kind().is_transient() => {
-                    tracing::warn!(error = %error, kind = %error.kind(), "the target failed, trying again");
+                    tried_again(&error);
                     alone.cancel();
                 }
                 outcome => return outcome,
@@ -146,10 +146,20 @@ async fn begin<'a>(
         begun = job.target.begin(&unit.batch) => begun,
     };
     begun.unwrap_or_else(|error| {
-        tracing::debug!(error = %error, kind = %error.kind(), "a batch could not be begun ahead");
+        // What is refused is told when it is looked for; that the target failed, now.
+        match error.kind().is_transient() {
+            true => tried_again(&error),
+            false => {
+                tracing::debug!(error = %error, kind = %error.kind(), "a batch could not be begun ahead")
+            }
+        }
         alone.cancel();
         None
     })
+}
+
+fn tried_again(error: &TargetError) {
+    tracing::warn!(error = %error, kind = %error.kind(), "the target failed, trying again");
 }
 
 /// Whoever gives turns lives longer than those who wait for them.
