@@ -24,8 +24,6 @@ pub(super) struct Flights<'j> {
     under_way: FuturesOrdered<BoxFuture<'j, Result<Landed, ApplyError>>>,
     /// Of those whose turn has not come.
     turns: VecDeque<oneshot::Sender<()>>,
-    /// Whether one has its turn.
-    busy: bool,
     /// From now on each batch has the target for itself.
     alone: CancellationToken,
 }
@@ -43,7 +41,7 @@ pub(super) struct Landed {
 impl<'j> Flights<'j> {
     pub(super) fn new(job: &'j Job<'j>) -> Self {
         let (under_way, turns, alone) = (FuturesOrdered::new(), VecDeque::new(), CancellationToken::new());
-        Self { job, under_way, turns, busy: false, alone }
+        Self { job, under_way, turns, alone }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -63,18 +61,16 @@ impl<'j> Flights<'j> {
 
     /// Gives the first batch its turn, if none has it.
     pub(super) fn next_turn(&mut self) {
-        if !self.busy
-            && let Some(turn) = self.turns.pop_front()
-        {
-            self.busy = turn.send(()).is_ok();
+        let none_has_it = self.turns.len() == self.under_way.len();
+        if none_has_it && let Some(turn) = self.turns.pop_front() {
+            // It is waited for as long as the batch is under way.
+            let _ = turn.send(());
         }
     }
 
     /// Waits for the first batch. The next one has its turn when it is asked for ([`next_turn`](Self::next_turn)).
     pub(super) async fn land(&mut self) -> Result<Landed, ApplyError> {
-        let landed = self.under_way.next().await.unwrap_or(Err(ApplyError::Stopped))?;
-        self.busy = false;
-        Ok(landed)
+        self.under_way.next().await.unwrap_or(Err(ApplyError::Stopped))
     }
 }
 

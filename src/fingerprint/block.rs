@@ -15,9 +15,8 @@ const ROW_BYTES_MAX: usize = 1024;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Block {
     bytes: Vec<u8>,
-    /// Where each row ends; it begins at its number times the bytes of a place.
+    /// Where each row ends.
     ends: Vec<usize>,
-    place: usize,
 }
 
 /// Where the values of a column go, each behind what its row has already.
@@ -51,7 +50,6 @@ impl Block {
         if place > ROW_BYTES_MAX {
             return None;
         }
-        self.place = place;
         if self.bytes.len() < place * rows.len() {
             self.bytes.resize(place * rows.len(), 0);
         }
@@ -60,6 +58,7 @@ impl Block {
         for column in columns {
             column.write_column(rows.start, Places { bytes: &mut self.bytes, ends: &mut self.ends });
         }
-        Some(self.ends.iter().enumerate().map(|(row, end)| &self.bytes[row * self.place..*end]))
+        let bytes = &self.bytes;
+        Some(self.ends.iter().enumerate().map(move |(row, end)| &bytes[row * place..*end]))
     }
 }

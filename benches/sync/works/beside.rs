@@ -81,11 +81,11 @@ impl Bench<'_> {
             Ok(run.measured)
         };
         let ours = self.in_rounds(beside, (Role::Hydrant, "hydrant"), &model.checksum, before, run);
+        let restore = || {
+            self.product.restore();
+            Ok(())
+        };
         let by_hand = |role, way: &dyn Fn() -> ByHand| {
-            let restore = || {
-                self.product.restore();
-                Ok(())
-            };
             let merge = || Ok(measured(on_one_core(&way().command), Some(self.server)));
             self.in_rounds(beside, (role, way().who), &model.checksum, restore, merge)
         };
@@ -96,10 +96,6 @@ impl Bench<'_> {
         }
         changes.remove();
         fs::remove_file(&model.parquet).expect("our own file");
-        let restore = || {
-            self.product.restore();
-            Ok(())
-        };
         let computing = || Ok(measured(on_one_core(&computing()), Some(self.server)));
         let who = (Role::Other, "a loop that computes, and no database");
         lines.push(self.in_rounds(beside, who, &self.first.checksum, restore, computing));
