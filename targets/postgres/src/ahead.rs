@@ -18,8 +18,9 @@ use async_trait::async_trait;
 use hydrant_contract::{Applied, Batch, Begun, ErrorKind, Part, Reject, Result, TargetError};
 use tokio_postgres::types::Type;
 
-/// How long the server keeps what is begun while its turn does not come. A process that is frozen meanwhile, and may have lost
-/// its lease, is not to keep its successor from inserting the same keys for longer than that waits for a lock.
+/// How long the server keeps what is begun, from before the first row is sent until the turn comes, while nothing is heard. A
+/// process that is frozen meanwhile, and may have lost its lease, is not to keep its successor from inserting the same keys for
+/// longer than that waits for a lock.
 const TURN_TIMEOUT: &str = "SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
 /// A batch in an open transaction, of which nobody sees anything yet.
@@ -44,6 +45,7 @@ enum Sent {
 pub(crate) async fn begin<'a>(target: &'a PostgresTarget, batch: &'a Batch) -> Result<Option<Ahead<'a>>> {
     let tx = target.transaction(writing(batch)).await?;
     let outcome = async {
+        tx.run(TURN_TIMEOUT).await.map_err(|e| tx.error(e))?;
         let table = write::find(&tx, &batch.spec).await?;
         let plan = write::plan(&tx, &batch.spec, &table)?;
         let straight = write::straight(&plan, batch, target.believes(&batch.checkpoint));
@@ -54,7 +56,6 @@ pub(crate) async fn begin<'a>(target: &'a PostgresTarget, batch: &'a Batch) -> R
             }
             None => None,
         };
-        tx.run(TURN_TIMEOUT).await.map_err(|e| tx.error(e))?;
         Ok(sent.map(|sent| (table, straight, sent)))
     }
     .await;
