@@ -4,6 +4,7 @@
 //! numbers are little endian.
 
 use arrow::datatypes::i256;
+use std::ops::Range;
 
 /// The first byte of every value's canonical form.
 pub(super) mod tag {
@@ -33,45 +34,53 @@ pub(super) const WIDE_DECIMAL_BYTES: usize = 35;
 
 /// What a canonical form is written to.
 pub(super) trait Out {
-    fn put(&mut self, bytes: &[u8]);
+    /// Appends bytes whose number the compiler knows.
+    fn put<const N: usize>(&mut self, bytes: [u8; N]);
+
+    /// Appends a part of a column's bytes.
+    fn put_part(&mut self, all: &[u8], part: Range<usize>);
 }
 
 impl Out for Vec<u8> {
-    #[inline]
-    fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.extend_from_slice(&bytes);
+    }
+
+    #[inline(always)]
+    fn put_part(&mut self, all: &[u8], part: Range<usize>) {
+        self.extend_from_slice(&all[part]);
     }
 }
 
-/// A tag and eight bytes, written at once.
-#[inline]
-fn put_8(out: &mut impl Out, tag: u8, payload: [u8; 8]) {
-    let mut bytes = [tag; 9];
-    bytes[1..].copy_from_slice(&payload);
-    out.put(&bytes);
+/// A tag and what comes behind it.
+#[inline(always)]
+fn put_tagged<const N: usize>(out: &mut impl Out, tag: u8, payload: [u8; N]) {
+    out.put([tag]);
+    out.put(payload);
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn boolean(out: &mut impl Out, value: bool) {
-    out.put(&[if value { tag::TRUE } else { tag::FALSE }]);
+    out.put([if value { tag::TRUE } else { tag::FALSE }]);
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn integer(out: &mut impl Out, value: i64) {
-    put_8(out, tag::INTEGER, value.to_le_bytes());
+    put_tagged(out, tag::INTEGER, value.to_le_bytes());
 }
 
 /// A whole number that may be beyond `i64`.
-#[inline]
+#[inline(always)]
 pub(super) fn unsigned(out: &mut impl Out, value: u64) {
     match i64::try_from(value) {
         Ok(value) => integer(out, value),
-        Err(_) => put_8(out, tag::LARGE_INTEGER, value.to_le_bytes()),
+        Err(_) => put_tagged(out, tag::LARGE_INTEGER, value.to_le_bytes()),
     }
 }
 
 /// Any NaN is the quiet one without payload, -0.0 is 0.0.
-#[inline]
+#[inline(always)]
 pub(super) fn float(out: &mut impl Out, value: f64) {
     /// Written out because no language promises the bits of its NaN.
     const NAN: u64 = 0x7ff8_0000_0000_0000;
@@ -82,7 +91,7 @@ pub(super) fn float(out: &mut impl Out, value: f64) {
     } else {
         value.to_bits()
     };
-    put_8(out, tag::FLOAT, bits.to_le_bytes());
+    put_tagged(out, tag::FLOAT, bits.to_le_bytes());
 }
 
 /// The number `unscaled` × 10^-`scale`: as an integer where it is one that fits, else without trailing zeros.
@@ -129,10 +138,8 @@ pub(super) fn decimal(out: &mut impl Out, unscaled: i128, scale: i16) {
 
 /// A number that is no whole one, or too large; without trailing zeros.
 fn fraction(out: &mut impl Out, unscaled: i128, scale: i16) {
-    let mut bytes = [tag::DECIMAL; DECIMAL_BYTES];
-    bytes[1..3].copy_from_slice(&scale.to_le_bytes());
-    bytes[3..].copy_from_slice(&unscaled.to_le_bytes());
-    out.put(&bytes);
+    put_tagged(out, tag::DECIMAL, scale.to_le_bytes());
+    out.put(unscaled.to_le_bytes());
 }
 
 /// The same for decimals that may have more digits than 128 bits hold.
@@ -149,58 +156,51 @@ pub(super) fn wide_decimal(out: &mut impl Out, unscaled: i256, scale: i16) {
         unscaled = unscaled.wrapping_div(ten);
         scale -= 1;
     }
-    out.put(&[tag::WIDE_DECIMAL]);
-    out.put(&scale.to_le_bytes());
-    out.put(&unscaled.to_le_bytes());
+    put_tagged(out, tag::WIDE_DECIMAL, scale.to_le_bytes());
+    out.put(unscaled.to_le_bytes());
 }
 
-/// Bytes behind their tag and length.
-#[inline]
-pub(super) fn bytes(out: &mut impl Out, tag: u8, value: &[u8]) {
-    counted(out, tag, value.len());
-    out.put(value);
+/// A part of a column's bytes behind its tag and length.
+#[inline(always)]
+pub(super) fn bytes(out: &mut impl Out, tag: u8, all: &[u8], part: Range<usize>) {
+    counted(out, tag, part.len());
+    out.put_part(all, part);
 }
 
 /// A tag and a number of bytes, items, fields or entries.
-#[inline]
+#[inline(always)]
 pub(super) fn counted(out: &mut impl Out, tag: u8, count: usize) {
-    let mut bytes = [tag; 5];
-    bytes[1..].copy_from_slice(&count_bytes(count));
-    out.put(&bytes);
+    put_tagged(out, tag, count_bytes(count));
 }
 
 /// The name of a struct's field: its length and its bytes, without a tag.
 pub(super) fn name(out: &mut impl Out, name: &str) {
-    out.put(&count_bytes(name.len()));
-    out.put(name.as_bytes());
+    out.put(count_bytes(name.len()));
+    out.put_part(name.as_bytes(), 0..name.len());
 }
 
 /// Carriers have 32-bit offsets: every count fits.
-#[inline]
+#[inline(always)]
 fn count_bytes(count: usize) -> [u8; 4] {
     debug_assert!(u32::try_from(count).is_ok(), "a carrier cannot hold {count} bytes in one value");
     #[allow(clippy::cast_possible_truncation)]
     (count as u32).to_le_bytes()
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn date(out: &mut impl Out, days: i32) {
-    let mut bytes = [tag::DATE; 5];
-    bytes[1..].copy_from_slice(&days.to_le_bytes());
-    out.put(&bytes);
+    put_tagged(out, tag::DATE, days.to_le_bytes());
 }
 
 /// A time, timestamp or instant: whole seconds, rounded down, and the nanoseconds from there.
-#[inline]
+#[inline(always)]
 pub(super) fn moment(out: &mut impl Out, tag: u8, seconds: i64, nanos: u32) {
-    let mut bytes = [tag; 13];
-    bytes[1..9].copy_from_slice(&seconds.to_le_bytes());
-    bytes[9..].copy_from_slice(&nanos.to_le_bytes());
-    out.put(&bytes);
+    put_tagged(out, tag, seconds.to_le_bytes());
+    out.put(nanos.to_le_bytes());
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn uuid(out: &mut impl Out, value: &[u8]) {
-    out.put(&[tag::UUID]);
-    out.put(value);
+    out.put([tag::UUID]);
+    out.put_part(value, 0..value.len());
 }

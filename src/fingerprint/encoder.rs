@@ -184,13 +184,11 @@ impl<'a> Encoder<'a> {
             }
             Values::Text(values) => {
                 let (bytes, offsets) = (values.values().as_slice(), values.value_offsets());
-                self.each(first, to, |out, row| canonical::bytes(out, tag::TEXT, &bytes[span(offsets, row)]));
+                self.each(first, to, |out, row| canonical::bytes(out, tag::TEXT, bytes, span(offsets, row)));
             }
             Values::Bytes(values) => {
                 let (bytes, offsets) = (values.values().as_slice(), values.value_offsets());
-                self.each(first, to, |out, row| {
-                    canonical::bytes(out, tag::BYTES, &bytes[span(offsets, row)])
-                });
+                self.each(first, to, |out, row| canonical::bytes(out, tag::BYTES, bytes, span(offsets, row)));
             }
             Values::Date(values) => self.each(first, to, |out, row| canonical::date(out, values[row])),
             Values::Micros(tag, values) => self.each(first, to, |out, row| {
@@ -208,15 +206,14 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn each(&self, first: usize, to: Places<'_>, put: impl Fn(&mut Slot<'_>, usize)) {
-        for (row, end) in (first..).zip(to.ends) {
-            let mut slot = Slot { bytes: to.bytes, at: *end };
-            match self.is_null(row) {
-                true => slot.put(&[tag::NULL]),
-                false => put(&mut slot, row),
-            }
-            *end = slot.at;
+        match self.nulls {
+            None => to.each(first, put),
+            Some(nulls) => to.each(first, |slot, row| match nulls.is_null(row) {
+                true => slot.put([tag::NULL]),
+                false => put(slot, row),
+            }),
         }
     }
 
@@ -234,8 +231,12 @@ impl<'a> Encoder<'a> {
             Values::Float64(values) => canonical::float(out, values[row]),
             Values::Decimal(values, scale) => canonical::decimal(out, values[row], *scale),
             Values::WideDecimal(values, scale) => canonical::wide_decimal(out, values[row], *scale),
-            Values::Text(values) => canonical::bytes(out, tag::TEXT, values.value(row).as_bytes()),
-            Values::Bytes(values) => canonical::bytes(out, tag::BYTES, values.value(row)),
+            Values::Text(values) => {
+                canonical::bytes(out, tag::TEXT, values.values(), span(values.value_offsets(), row))
+            }
+            Values::Bytes(values) => {
+                canonical::bytes(out, tag::BYTES, values.values(), span(values.value_offsets(), row))
+            }
             Values::Date(values) => canonical::date(out, values[row]),
             Values::Micros(tag, values) => {
                 let (seconds, rest) = split::<1_000_000>(values[row]);
