@@ -27,8 +27,9 @@ pub(crate) struct Run {
 }
 
 impl<'a> Hydrant<'a> {
-    /// A configuration with everything at its default, and an empty store, in a folder that is made anew.
-    pub(crate) fn new(server: &'a Server, shape: Shape, folder: PathBuf) -> Self {
+    /// A configuration with everything but these settings of the sync at its default, and an empty store, in a folder that is
+    /// made anew.
+    pub(crate) fn new(server: &'a Server, shape: Shape, settings: &str, folder: PathBuf) -> Self {
         if folder.exists() {
             fs::remove_dir_all(&folder).expect("our own folder");
         }
@@ -38,12 +39,13 @@ impl<'a> Hydrant<'a> {
             Kind::Mysql => format!("{}?ssl-mode=DISABLED", server.url),
             Kind::Postgres | Kind::Mongodb => server.url.clone(),
         };
+        let comma = if settings.is_empty() { "" } else { ", " };
         let configuration = format!(
             "store: ./store\n\
              scratch: .\n\
              sources:\n  lake: {{ type: files, tables: {{ {TABLE}: day.parquet }} }}\n\
              targets:\n  app: {{ type: {}, url: \"{url}\" }}\n\
-             syncs:\n  {TABLE}: {{ source: lake, model: SELECT * FROM {TABLE}, key: [{}], target: app, table: {TABLE} }}\n",
+             syncs:\n  {TABLE}: {{ source: lake, model: SELECT * FROM {TABLE}, key: [{}], target: app, table: {TABLE}{comma}{settings} }}\n",
             server.kind.name(),
             shape.key().join(", ")
         );

@@ -95,7 +95,7 @@ fn works(
         if !options.wants_rows() {
             break;
         }
-        let bench = Bench::new(server, shape, rows, options.rounds(), folder);
+        let bench = Bench::new(server, shape, rows, options.rounds(), &options.sync, folder);
         if options.compares() {
             bench.prepare();
         }
@@ -120,7 +120,7 @@ fn works(
     }
     if options.wants(Work::Beside) {
         let memory = options.folder_in_memory();
-        let bench = Bench::new(server, shape, options.rows_beside(), 1, memory.path());
+        let bench = Bench::new(server, shape, options.rows_beside(), 1, &options.sync, memory.path());
         bench.prepare();
         let (hydrant, _) = bench.first_load(false);
         application::check::check(server);

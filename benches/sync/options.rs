@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// The better of so many rounds counts; beside the application, what it waited in all of them [default: 3, with --small 1]
     #[arg(long)]
     rounds: Option<u32>,
+    /// Settings of hydrant's sync beside the defaults, as its file has them: 'export: changes'
+    #[arg(long, value_name = "SETTINGS", default_value = "", hide_default_value = true)]
+    pub(crate) sync: String,
     /// Only these works [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Work>,

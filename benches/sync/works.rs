@@ -35,6 +35,8 @@ pub(crate) struct Bench<'a> {
     rows: u64,
     /// The better of so many counts.
     rounds: u32,
+    /// Of hydrant's sync, as its file has them.
+    settings: String,
     folder: PathBuf,
     first: Model,
 }
@@ -46,12 +48,20 @@ struct Model {
 }
 
 impl<'a> Bench<'a> {
-    pub(crate) fn new(server: &'a Server, shape: Shape, rows: u64, rounds: u32, folder: &Path) -> Self {
+    pub(crate) fn new(
+        server: &'a Server,
+        shape: Shape,
+        rows: u64,
+        rounds: u32,
+        settings: &str,
+        folder: &Path,
+    ) -> Self {
         let parquet = folder.join("first.parquet");
         let checksum = write_parquet(&parquet, shape, Day::first(rows));
         let first = Model { parquet, checksum };
         let product = product(server, shape, folder);
-        Self { server, product, shape, rows, rounds, folder: folder.to_owned(), first }
+        let (settings, folder) = (settings.to_owned(), folder.to_owned());
+        Self { server, product, shape, rows, rounds, settings, folder, first }
     }
 
     /// Prepares what writing by hand needs, and putting the table back. To be called before what does either.
@@ -84,7 +94,7 @@ impl<'a> Bench<'a> {
             }
             self.server.clear();
             self.product.create();
-            let now = Hydrant::new(self.server, self.shape, self.folder.join("hydrant"));
+            let now = Hydrant::new(self.server, self.shape, &self.settings, self.folder.join("hydrant"));
             now.day(&self.first.parquet);
             self.product.settle();
             let run = now.run();
@@ -94,7 +104,7 @@ impl<'a> Bench<'a> {
             hydrant = Some(now);
         }
         let best = best.expect("a round");
-        let mut lines = vec![self.line(FIRST_LOAD, Role::Hydrant, "hydrant", 0, &best)];
+        let mut lines = vec![self.line(FIRST_LOAD, Role::Hydrant, &self.hydrant(), 0, &best)];
         let roles = [Role::Baseline].into_iter().chain(std::iter::repeat(Role::Other));
         lines.extend(
             ways.iter().zip(roles).map(|((who, took), role)| self.line(FIRST_LOAD, role, who, 0, took)),
@@ -135,7 +145,7 @@ impl<'a> Bench<'a> {
             }
         }
         self.expect(&self.first.checksum, "hydrant");
-        let mut ours = self.line(NO_CHANGE, Role::Hydrant, "hydrant", 0, &best.expect("a round"));
+        let mut ours = self.line(NO_CHANGE, Role::Hydrant, &self.hydrant(), 0, &best.expect("a round"));
         if compared && duckdb.is_none() {
             ours.note =
                 Some("DuckDB is not installed (scripts/peers): its full outer join is not here".to_owned());
@@ -188,11 +198,11 @@ impl<'a> Bench<'a> {
         changes.iter().for_each(Changes::remove);
         let best = best.expect("a round");
         let of = day.changed();
-        let mut lines = vec![self.line(&changed_work(percent), Role::Hydrant, "hydrant", of, &best)];
+        let mut lines = vec![self.line(&changed_work(percent), Role::Hydrant, &self.hydrant(), of, &best)];
         if let Some((who, took)) = hand {
             let work = format!("apply of {percent} % changed alone");
             // Of a step only its seconds are known.
-            let apply = self.line(&work, Role::Hydrant, "hydrant", of, &Measured::default());
+            let apply = self.line(&work, Role::Hydrant, &self.hydrant(), of, &Measured::default());
             lines.push(Line { seconds: apply_seconds, cpu_seconds: None, peak_mb: None, ..apply });
             lines.push(self.line(&work, Role::Baseline, who, of, &took));
         }
@@ -224,6 +234,14 @@ impl<'a> Bench<'a> {
         eprintln!("{work}, {who}: {failure}");
         let line = self.line(work, role, who, changed, &Measured::failed());
         Line { note: Some(format!("failed: {}", reason(failure))), ..line }
+    }
+
+    /// What hydrant is called in a line: with what its sync has beside the defaults.
+    fn hydrant(&self) -> String {
+        match self.settings.as_str() {
+            "" => "hydrant".to_owned(),
+            settings => format!("hydrant, {settings}"),
+        }
     }
 
     fn line(&self, work: &str, role: Role, who: &str, changed: u64, took: &Measured) -> Line {

@@ -80,7 +80,7 @@ impl Bench<'_> {
             assert_eq!(run.changed, day.changed(), "hydrant says how many rows it changed");
             Ok(run.measured)
         };
-        let ours = self.in_rounds(beside, (Role::Hydrant, "hydrant"), &model.checksum, before, run);
+        let ours = self.in_rounds(beside, (Role::Hydrant, &self.hydrant()), &model.checksum, before, run);
         let restore = || {
             self.product.restore();
             Ok(())

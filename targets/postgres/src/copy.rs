@@ -10,10 +10,10 @@ use arrow::{
     array::{Array, ArrayRef},
     record_batch::RecordBatch,
 };
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use futures::SinkExt;
 use hydrant_contract::{Batch, Part, Reject, SoftMark};
-use std::{ops::Range, pin::Pin};
+use std::{mem, ops::Range, pin::Pin};
 use tokio_postgres::{CopyInSink, Error};
 
 /// Measured best between 16 and 256 KiB: large enough to be one write, small enough to keep the server busy meanwhile.
@@ -25,13 +25,13 @@ const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 struct Copy<'t> {
     tx: &'t Transaction<'t>,
     sink: Pin<Box<CopyInSink<Bytes>>>,
-    buffer: BytesMut,
+    buffer: Vec<u8>,
 }
 
 impl<'t> Copy<'t> {
     async fn begin(tx: &'t Transaction<'_>, sql: &str) -> Result<Self, Error> {
         let sink = Box::pin(tx.answer(tx.client().copy_in(sql)).await?);
-        let mut buffer = BytesMut::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
+        let mut buffer = chunk();
         buffer.put_slice(HEADER);
         Ok(Self { tx, sink, buffer })
     }
@@ -39,9 +39,8 @@ impl<'t> Copy<'t> {
     /// Sends what has gathered, if it is enough.
     async fn send(&mut self) -> Result<(), Error> {
         if self.buffer.len() >= CHUNK_BYTES {
-            let chunk = self.buffer.split().freeze();
-            self.tx.answer(self.sink.feed(chunk)).await?;
-            self.buffer.reserve(CHUNK_BYTES + CHUNK_BYTES / 8);
+            let full = mem::replace(&mut self.buffer, chunk());
+            self.tx.answer(self.sink.feed(full.into())).await?;
         }
         Ok(())
     }
@@ -72,11 +71,16 @@ impl<'t> Copy<'t> {
     async fn end(mut self) -> Result<u64, Error> {
         self.buffer.put_i16(-1);
         let end = async {
-            self.sink.feed(self.buffer.freeze()).await?;
+            self.sink.feed(self.buffer.into()).await?;
             self.sink.as_mut().finish().await
         };
         self.tx.answer(end).await
     }
+}
+
+/// Room for a chunk and the row that fills it.
+fn chunk() -> Vec<u8> {
+    Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8)
 }
 
 /// A row that the type rules refuse.
@@ -153,7 +157,7 @@ pub(crate) async fn straight(
 }
 
 /// The mark of a row that is not deleted.
-fn put_unmarked(plan: &Plan<'_>, out: &mut BytesMut) {
+fn put_unmarked(plan: &Plan<'_>, out: &mut Vec<u8>) {
     match plan.soft {
         Some((_, SoftMark::Flag)) => {
             out.put_i32(1);
@@ -260,7 +264,7 @@ fn put_row(
     arrays: &[Option<&ArrayRef>],
     row: usize,
     codecs: Codecs,
-    out: &mut BytesMut,
+    out: &mut Vec<u8>,
 ) -> Result<(), BadRow> {
     for (column, array) in plan.columns.iter().zip(arrays) {
         let bad = |reason| BadRow { row, column: column.column.name.clone(), reason };

@@ -54,10 +54,10 @@ fn key_arrays(plan: &Plan<'_>, keys: &RecordBatch) -> Vec<(Raw, Type)> {
             Some((Codec::new(&column.value, kind, Wire::Travel)?, kind.oid()))
         })
         .collect();
-    let mut buffers: Vec<BytesMut> = columns.iter().map(|_| BytesMut::new()).collect();
+    let mut buffers: Vec<Vec<u8>> = columns.iter().map(|_| Vec::new()).collect();
     let mut count = 0;
     for row in 0..keys.num_rows() {
-        let starts: Vec<_> = buffers.iter().map(BytesMut::len).collect();
+        let starts: Vec<_> = buffers.iter().map(Vec::len).collect();
         let mut encoded = columns.iter().zip(keys.columns()).zip(&mut buffers);
         if encoded.all(|(((codec, _), array), buffer)| codec.put(array, row, buffer).is_ok()) {
             count += 1;
@@ -66,7 +66,7 @@ fn key_arrays(plan: &Plan<'_>, keys: &RecordBatch) -> Vec<(Raw, Type)> {
         }
     }
     let arrays = columns.iter().zip(buffers).map(|((_, oid), items)| {
-        let mut array = BytesMut::with_capacity(20 + items.len());
+        let mut array = Vec::with_capacity(20 + items.len());
         array.put_i32(i32::from(count > 0));
         array.put_i32(0);
         array.put_u32(*oid);
@@ -102,7 +102,7 @@ fn array_type(item: u32) -> Type {
 
 /// A parameter that is encoded already.
 #[derive(Debug)]
-pub(crate) struct Raw(pub(crate) BytesMut);
+pub(crate) struct Raw(pub(crate) Vec<u8>);
 
 impl ToSql for Raw {
     fn to_sql(

@@ -9,7 +9,6 @@ use crate::{
     write,
 };
 use arrow::array::ArrayRef;
-use bytes::BytesMut;
 use hydrant_contract::{Cursor, ErrorKind, Result, Scanned, SoftMark, TableSpec, TargetError};
 use tokio_postgres::{Row, types::Type};
 
@@ -165,7 +164,7 @@ impl<'p> Key<'p> {
             let (value, tail) = tail.split_at_checked(length).ok_or_else(other)?;
             let oid = Some(u32::from_be_bytes(*oid)).filter(|oid| *oid == column.plan.column.kind.oid());
             let of = oid.and_then(Type::from_oid).ok_or_else(other)?;
-            parameters.push((Raw(BytesMut::from(value)), of));
+            parameters.push((Raw(value.to_vec()), of));
             rest = tail;
         }
         if rest.is_empty() { Ok(parameters) } else { Err(other()) }

@@ -16,7 +16,7 @@ use arrow::{
         UInt64Type, i256,
     },
 };
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use hydrant_contract::{Resolution, ValueType};
 use numeric::Unscaled;
 use std::borrow::Cow;
@@ -195,7 +195,7 @@ impl Codec {
     }
 
     /// Appends the field: its length and its bytes. On a refusal the buffer holds rubbish behind its former end.
-    pub(crate) fn put(&self, array: &dyn Array, row: usize, out: &mut BytesMut) -> Result<(), Refused> {
+    pub(crate) fn put(&self, array: &dyn Array, row: usize, out: &mut Vec<u8>) -> Result<(), Refused> {
         if array.is_null(row) {
             out.put_i32(-1);
             return Ok(());
@@ -272,14 +272,14 @@ impl Codec {
     }
 }
 
-fn put(out: &mut BytesMut, bytes: &[u8]) {
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     // Lengths are of fixed types, or checked by the caller.
     #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
     out.put_i32(bytes.len() as i32);
-    out.put_slice(bytes);
+    out.extend_from_slice(bytes);
 }
 
-fn put_long(out: &mut BytesMut, bytes: &[u8]) -> Result<(), Refused> {
+fn put_long(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Refused> {
     if bytes.len() > VALUE_BYTES_MAX {
         return Err("the value is larger than the gigabyte that Postgres takes".into());
     }
@@ -287,7 +287,7 @@ fn put_long(out: &mut BytesMut, bytes: &[u8]) -> Result<(), Refused> {
     Ok(())
 }
 
-fn put_json(out: &mut BytesMut, text: &str, form: JsonForm) -> Result<(), Refused> {
+fn put_json(out: &mut Vec<u8>, text: &str, form: JsonForm) -> Result<(), Refused> {
     if form.nul && checks::has_escaped_nul(text) {
         return Err("the JSON contains the character NUL (\\u0000), which jsonb cannot hold".into());
     }
@@ -307,7 +307,7 @@ fn put_json(out: &mut BytesMut, text: &str, form: JsonForm) -> Result<(), Refuse
 }
 
 fn put_array(
-    out: &mut BytesMut,
+    out: &mut Vec<u8>,
     array: &dyn Array,
     row: usize,
     item: &Codec,
@@ -334,7 +334,7 @@ fn put_array(
 }
 
 /// pgvector's `vector_recv`: dimensions, an unused word, the numbers.
-fn put_vector(out: &mut BytesMut, array: &dyn Array, row: usize) -> Result<(), Refused> {
+fn put_vector(out: &mut Vec<u8>, array: &dyn Array, row: usize) -> Result<(), Refused> {
     let values = array.as_fixed_size_list().value(row);
     let values = values.as_primitive::<Float32Type>();
     let start = out.len();
@@ -351,7 +351,7 @@ fn put_vector(out: &mut BytesMut, array: &dyn Array, row: usize) -> Result<(), R
 }
 
 /// Fills in the length of the field that began at `start`.
-fn finish(out: &mut BytesMut, start: usize) -> Result<(), Refused> {
+fn finish(out: &mut [u8], start: usize) -> Result<(), Refused> {
     let length = out.len() - start - 4;
     if length > VALUE_BYTES_MAX {
         return Err("the value is larger than the gigabyte that Postgres takes".into());
@@ -370,9 +370,9 @@ mod tests {
     use hydrant_contract::Integer;
 
     fn encoded(value: ValueType, kind: Kind, wire: Wire, array: &dyn Array) -> Result<Vec<u8>, Refused> {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         Codec::new(&value, &kind, wire).expect("a codec").put(array, 0, &mut out)?;
-        Ok(out.to_vec())
+        Ok(out)
     }
 
     #[test]
