@@ -59,10 +59,12 @@ impl<'a> Results<'a> {
                         line["target"] == target.name()
                             && line["shape"] == shape.name()
                             && line["work"].as_str().is_some_and(|name| name.contains(work))
-                            && (line["who"] == "hydrant") == who
                     };
                     // A peer may fail.
-                    let ours = lines.iter().zip(&self.lines).filter(|(_, line)| line.role != Role::Peer);
+                    let ours = lines
+                        .iter()
+                        .zip(&self.lines)
+                        .filter(|(_, line)| line.role != Role::Peer && (line.role == Role::Hydrant) == who);
                     let found: Vec<_> = ours.map(|(line, _)| line).filter(of_work).collect();
                     assert!(
                         !found.is_empty(),

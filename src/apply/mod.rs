@@ -147,7 +147,7 @@ impl Job<'_> {
                 }
             }
         }
-        let mut sizing = Sizing::new();
+        let mut sizing = Sizing::new(self.sealed.changes.deletes);
         let begun = Checkpoint {
             sync: self.sealed.sync.clone(),
             run: self.sealed.run,
@@ -157,7 +157,7 @@ impl Job<'_> {
             next_change: from,
         };
         let preparation = Preparation::new(self.pieces(from).await?, spec.clone(), self.sealed.as_of, begun);
-        let mut under_way = Some(preparation.begin(sizing.rows()));
+        let mut under_way = Some(preparation.begin(sizing.changes(from)));
         let mut flights = Flights::new(self);
         loop {
             if self.stop.is_cancelled() {
@@ -172,7 +172,7 @@ impl Job<'_> {
                     let Checkpoint { first_change: first, next_change: done, .. } = unit.batch.checkpoint;
                     // The next one is read and put in order while the target writes this one.
                     let is_last = done >= total || done == first;
-                    under_way = (!is_last).then(|| preparation.begin(sizing.rows()));
+                    under_way = (!is_last).then(|| preparation.begin(sizing.changes(done)));
                     // An adopted table is as somebody else left it, and so is what goes back to one: of how fresh that is
                     // nothing is known, and a row that says so would be wrong.
                     if done == total && self.sealed.fresh {
@@ -186,8 +186,7 @@ impl Job<'_> {
             let Landed { unit, applied, absent, took } = landed;
             let Checkpoint { batch: mut number, first_change: first, next_change: done, .. } =
                 unit.batch.checkpoint;
-            let rows = usize::try_from(done - first).unwrap_or(usize::MAX);
-            sizing.learn(rows, took);
+            sizing.learn(first, done, took);
             if !unit.batch.is_empty() {
                 *paths.entry(applied.path).or_default() += 1;
             }
@@ -209,7 +208,7 @@ impl Job<'_> {
                 let (exceptions, samples) = log.finish();
                 return Ok(Outcome { exceptions, paths, samples, last_batch: number, way });
             }
-            if rows == 0 {
+            if done == first {
                 let runs = self.store.names().manifest(self.sealed.run, crate::store::Commit::Sealed);
                 let message = format!("it promises {total} changes, but its files hold {done}");
                 return Err(StoreError::corrupt(&runs, message).into());

@@ -12,27 +12,56 @@ const ROWS_MAX: usize = 100_000;
 /// However fast the target is, a batch is held in memory, encoded and sent.
 pub(super) const BYTES_MAX: usize = 16 << 20;
 
-/// Learns from the time that batches took.
+/// Learns from the time that batches took: deletes, which come first in a change set, apart from rows. They may be a hundred times
+/// as fast, and a batch of rows as large as the last one of deletes would take minutes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizing {
+    /// So many changes are deletes.
+    deletes: u64,
+    of_deletes: Pace,
+    of_rows: Pace,
+}
+
+impl Sizing {
+    pub(super) fn new(deletes: u64) -> Self {
+        Self { deletes, of_deletes: Pace::new(), of_rows: Pace::new() }
+    }
+
+    /// How many changes the batch has that begins with this one.
+    pub(super) fn changes(self, first: u64) -> usize {
+        match usize::try_from(self.deletes.saturating_sub(first)).unwrap_or(usize::MAX) {
+            0 => self.of_rows.rows,
+            deletes => self.of_deletes.rows.min(deletes.saturating_add(self.of_rows.rows)),
+        }
+    }
+
+    /// The batch of the changes from one up to another took so long. One with both kinds counts as its rows alone.
+    pub(super) fn learn(&mut self, first: u64, next: u64, took: Duration) {
+        let (pace, changes) = match next <= self.deletes {
+            true => (&mut self.of_deletes, next - first),
+            false => (&mut self.of_rows, next - first.max(self.deletes)),
+        };
+        pace.learn(usize::try_from(changes).unwrap_or(usize::MAX), took);
+    }
+}
+
+/// How fast one kind of changes goes.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Of the next batch.
     rows: usize,
     /// What even a small batch took: the round trips to a server that is far away.
     fixed: Option<Duration>,
 }
 
-impl Sizing {
-    pub(super) fn new() -> Self {
+impl Pace {
+    fn new() -> Self {
         Self { rows: ROWS_FIRST, fixed: None }
-    }
-
-    /// Rows of the next batch.
-    pub(super) fn rows(self) -> usize {
-        self.rows
     }
 
     /// A batch of so many rows took so long. The next that is cut has at most four times as many, so that one lucky batch does
     /// not make a giant. (Some have been cut already: they are made ready, and begun, while the one before is written.)
-    pub(super) fn learn(&mut self, rows: usize, took: Duration) {
+    fn learn(&mut self, rows: usize, took: Duration) {
         // A batch that was cut for its bytes, or the last one, says little about larger ones.
         if rows < self.rows / 2 && took < AIM {
             return;
@@ -57,16 +86,16 @@ mod tests {
     #[test]
     fn it_settles_at_the_aim_from_both_sides() {
         for row_us in [1_u64, 20, 400, 100_000] {
-            let mut sizing = Sizing::new();
+            let mut pace = Pace::new();
             for _ in 0..20 {
-                let rows = sizing.rows();
-                sizing.learn(rows, Duration::from_micros(row_us * rows as u64));
+                let rows = pace.rows;
+                pace.learn(rows, Duration::from_micros(row_us * rows as u64));
             }
             let wanted = usize::try_from(500_000 / row_us).unwrap().clamp(ROWS_MIN, ROWS_MAX);
             assert!(
-                sizing.rows().abs_diff(wanted) <= wanted / 50,
+                pace.rows.abs_diff(wanted) <= wanted / 50,
                 "{row_us} µs a row: {} rows, not {wanted}",
-                sizing.rows()
+                pace.rows
             );
         }
     }
@@ -74,32 +103,50 @@ mod tests {
     #[test]
     fn a_server_that_is_far_away_gets_no_tiny_batches() {
         for (trips_ms, row_us) in [(480, 10), (900, 10), (2_000, 50)] {
-            let mut sizing = Sizing::new();
+            let mut pace = Pace::new();
             for _ in 0..40 {
-                let rows = sizing.rows();
-                sizing.learn(
+                let rows = pace.rows;
+                pace.learn(
                     rows,
                     Duration::from_millis(trips_ms) + Duration::from_micros(row_us * rows as u64),
                 );
             }
-            assert!(sizing.rows() > 1_000 || trips_ms > 1_000, "{trips_ms} ms: {} rows", sizing.rows());
+            assert!(pace.rows > 1_000 || trips_ms > 1_000, "{trips_ms} ms: {} rows", pace.rows);
         }
     }
 
     /// Those that were cut before anything was known of their predecessors do not count as steps of growth.
     #[test]
     fn a_batch_that_was_cut_ahead_does_not_grow_twice() {
-        let mut sizing = Sizing::new();
+        let mut pace = Pace::new();
         for _ in 0..3 {
-            sizing.learn(ROWS_FIRST, Duration::from_millis(1));
-            assert_eq!(sizing.rows(), GROWTH * ROWS_FIRST);
+            pace.learn(ROWS_FIRST, Duration::from_millis(1));
+            assert_eq!(pace.rows, GROWTH * ROWS_FIRST);
         }
+    }
+
+    /// A server that deletes 2,000 rows in 2 ms, and needs 4 s for as many others.
+    #[test]
+    fn deletes_say_nothing_about_rows() {
+        let deletes = 100_000;
+        let mut sizing = Sizing::new(deletes);
+        let mut at = 0;
+        for _ in 0..12 {
+            let changes = sizing.changes(at) as u64;
+            let rows = (at + changes).saturating_sub(at.max(deletes));
+            assert!(rows <= ROWS_FIRST as u64, "{rows} rows in a batch from {at}");
+            sizing.learn(at, at + changes, Duration::from_micros(changes) + Duration::from_millis(2 * rows));
+            at += changes;
+        }
+        assert!(at > deletes, "{at}");
+        assert!(sizing.changes(at).abs_diff(250) <= 5, "{}", sizing.changes(at));
+        assert!(sizing.changes(0) > 50_000, "the deletes were sent in large batches");
     }
 
     #[test]
     fn a_small_last_batch_does_not_shrink_the_next() {
-        let mut sizing = Sizing::new();
-        sizing.learn(3, Duration::from_millis(4));
-        assert_eq!(sizing.rows(), ROWS_FIRST);
+        let mut pace = Pace::new();
+        pace.learn(3, Duration::from_millis(4));
+        assert_eq!(pace.rows, ROWS_FIRST);
     }
 }
