@@ -71,10 +71,13 @@ fn hold(server: &Server) {
         Kind::Mysql => format!("DO SLEEP({seconds})"),
         Kind::Mongodb => {
             server.python(&format!(
+                // Where the application writes at this very moment, it is tried again.
                 "import time\n\
-                 with database.client.start_session() as session, session.start_transaction():\n\
+                 def hold(session):\n\
                  \x20   database.{NAME}.update_many({{}}, {{'$set': {{'held': 1}}}}, session=session)\n\
-                 \x20   time.sleep({seconds})\n"
+                 \x20   time.sleep({seconds})\n\
+                 with database.client.start_session() as session:\n\
+                 \x20   session.with_transaction(hold)\n"
             ));
             return;
         }
