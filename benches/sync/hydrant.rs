@@ -88,6 +88,10 @@ impl Run {
         let sync = &report["syncs"][0];
         let number = |name: &str| sync[name].as_u64().unwrap_or_else(|| panic!("a number {name}: {sync}"));
         assert_eq!(number("rejected"), 0, "{sync}");
+        // Asked to build the table anew, it may have had to write in batches: the figures are of that then.
+        if sync["way"]["rebuild"] == false {
+            eprintln!("written in batches: {}", sync["way"]["because"]);
+        }
         let changed = number("inserts") + number("updates") + number("deletes");
         let apply_seconds = sync["seconds"]["apply"].as_f64().unwrap_or(0.0);
         Self { measured, apply_seconds, changed }

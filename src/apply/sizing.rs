@@ -12,19 +12,19 @@ const ROWS_MAX: usize = 100_000;
 /// However fast the target is, a batch is held in memory, encoded and sent.
 pub(super) const BYTES_MAX: usize = 16 << 20;
 
-/// Learns from the time that batches took: deletes, which come first in a change set, apart from rows. They may be a hundred times
-/// as fast, and a batch of rows as large as the last one of deletes would take minutes.
+/// Learns from the time that batches took: deletes, which come first in a change set, apart from rows. They may be far
+/// faster, and a batch of rows as large as the last one of deletes could run into the limit of a statement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizing {
     /// So many changes are deletes.
     deletes: u64,
-    of_deletes: Pace,
-    of_rows: Pace,
+    of_deletes: Estimate,
+    of_rows: Estimate,
 }
 
 impl Sizing {
     pub(super) fn new(deletes: u64) -> Self {
-        Self { deletes, of_deletes: Pace::new(), of_rows: Pace::new() }
+        Self { deletes, of_deletes: Estimate::new(), of_rows: Estimate::new() }
     }
 
     /// How many changes the batch has that begins with this one.
@@ -35,26 +35,29 @@ impl Sizing {
         }
     }
 
-    /// The batch of the changes from one up to another took so long. One with both kinds counts as its rows alone.
+    /// The batch of the changes from one up to another took so long. One with both kinds says something about rows, if they are
+    /// most of it, and counts as if it were they that took the time.
     pub(super) fn learn(&mut self, first: u64, next: u64, took: Duration) {
-        let (pace, changes) = match next <= self.deletes {
-            true => (&mut self.of_deletes, next - first),
-            false => (&mut self.of_rows, next - first.max(self.deletes)),
+        let rows = next.saturating_sub(first.max(self.deletes));
+        let (estimate, changes) = match rows {
+            0 => (&mut self.of_deletes, next - first),
+            rows if rows * 2 >= next - first => (&mut self.of_rows, rows),
+            _ => return,
         };
-        pace.learn(usize::try_from(changes).unwrap_or(usize::MAX), took);
+        estimate.learn(usize::try_from(changes).unwrap_or(usize::MAX), took);
     }
 }
 
 /// How fast one kind of changes goes.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
+struct Estimate {
     /// Of the next batch.
     rows: usize,
     /// What even a small batch took: the round trips to a server that is far away.
     fixed: Option<Duration>,
 }
 
-impl Pace {
+impl Estimate {
     fn new() -> Self {
         Self { rows: ROWS_FIRST, fixed: None }
     }
@@ -86,7 +89,7 @@ mod tests {
     #[test]
     fn it_settles_at_the_aim_from_both_sides() {
         for row_us in [1_u64, 20, 400, 100_000] {
-            let mut pace = Pace::new();
+            let mut pace = Estimate::new();
             for _ in 0..20 {
                 let rows = pace.rows;
                 pace.learn(rows, Duration::from_micros(row_us * rows as u64));
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn a_server_that_is_far_away_gets_no_tiny_batches() {
         for (trips_ms, row_us) in [(480, 10), (900, 10), (2_000, 50)] {
-            let mut pace = Pace::new();
+            let mut pace = Estimate::new();
             for _ in 0..40 {
                 let rows = pace.rows;
                 pace.learn(
@@ -118,7 +121,7 @@ mod tests {
     /// Those that were cut before anything was known of their predecessors do not count as steps of growth.
     #[test]
     fn a_batch_that_was_cut_ahead_does_not_grow_twice() {
-        let mut pace = Pace::new();
+        let mut pace = Estimate::new();
         for _ in 0..3 {
             pace.learn(ROWS_FIRST, Duration::from_millis(1));
             assert_eq!(pace.rows, GROWTH * ROWS_FIRST);
@@ -143,9 +146,17 @@ mod tests {
         assert!(sizing.changes(0) > 50_000, "the deletes were sent in large batches");
     }
 
+    /// Its time is theirs: were it the row's, batches of rows would become the smallest.
+    #[test]
+    fn a_batch_of_deletes_with_a_row_at_its_end_says_nothing_about_rows() {
+        let mut sizing = Sizing::new(1_999);
+        sizing.learn(0, 2_000, AIM * 2);
+        assert_eq!(sizing.changes(2_000), ROWS_FIRST);
+    }
+
     #[test]
     fn a_small_last_batch_does_not_shrink_the_next() {
-        let mut pace = Pace::new();
+        let mut pace = Estimate::new();
         pace.learn(3, Duration::from_millis(4));
         assert_eq!(pace.rows, ROWS_FIRST);
     }
