@@ -168,11 +168,12 @@ impl Proxy {
             hits: AtomicUsize::new(0),
             bytes: [AtomicU64::new(0), AtomicU64::new(0)],
         });
-        let listener = TcpListener::from(bound(0, true));
+        let kept = bound(0);
+        let listener = listening(port(&kept));
         let address = listener.local_addr().expect("an address");
         let accepting = thread::spawn({
             let shared = shared.clone();
-            move || accept(&shared, listener, address.port())
+            move || accept(&shared, listener, &kept)
         });
         Self { shared, address, accepting: Some(accepting) }
     }
@@ -207,7 +208,12 @@ impl Proxy {
             return;
         }
         // The accepting thread has changed its socket when a connection goes as it shall.
+        let begun = Instant::now();
         while TcpStream::connect_timeout(&self.address, Duration::from_secs(5)).is_err() != refuse {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "the proxy accepts or refuses as it did before"
+            );
             thread::sleep(TICK);
         }
     }
@@ -254,24 +260,32 @@ impl Drop for Proxy {
     }
 }
 
-/// A socket on a port, or on any. One that does not listen keeps the port, and connections to it are refused.
-fn bound(port: u16, listens: bool) -> Socket {
+/// A socket on a port, or on any, that does not listen.
+fn bound(port: u16) -> Socket {
     let bind = || {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
-        if listens {
-            socket.listen(128)?;
-            socket.set_nonblocking(true)?;
-        }
         std::io::Result::Ok(socket)
     };
     bind().expect("a port of this machine")
 }
 
-fn accept(shared: &Arc<Shared>, listener: TcpListener, port: u16) {
+fn port(socket: &Socket) -> u16 {
+    socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address").port()
+}
+
+/// A socket that takes connections on a port that a [`bound`] one keeps.
+fn listening(port: u16) -> TcpListener {
+    let socket = bound(port);
+    socket.listen(128).and_then(|()| socket.set_nonblocking(true)).expect("the port is ours");
+    socket.into()
+}
+
+/// Takes connections on the port that is kept, or refuses them. The port is kept all the time: otherwise somebody else may get it
+/// between two sockets.
+fn accept(shared: &Arc<Shared>, listener: TcpListener, kept: &Socket) {
     let mut listener = Some(listener);
-    let mut refusing = None;
     while !shared.stop.load(SeqCst) {
         match (shared.refusing.load(SeqCst), listener.is_some()) {
             (true, true) => {
@@ -279,13 +293,9 @@ fn accept(shared: &Arc<Shared>, listener: TcpListener, port: u16) {
                 while let Some(Ok((client, _))) = listener.as_ref().map(TcpListener::accept) {
                     connect(shared, client);
                 }
-                drop(listener.take());
-                refusing = Some(bound(port, false));
+                listener = None;
             }
-            (false, false) => {
-                drop(refusing.take());
-                listener = Some(TcpListener::from(bound(port, true)));
-            }
+            (false, false) => listener = Some(listening(port(kept))),
             _ => {}
         }
         match listener.as_ref().map(TcpListener::accept) {
