@@ -39,10 +39,11 @@ async fn a_connection_that_is_cut_in_the_middle_is_an_error_and_the_next_one_is_
     }
 }
 
-/// Sessions of sources in a database that do something.
-fn at_work(database: &str) -> Vec<String> {
+/// Sessions of sources in a database whose query sleeps. That they are active is not enough: a moment before, a statement of their
+/// set-up was, too.
+fn asleep(database: &str) -> Vec<String> {
     let asked = format!(
-        "SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND application_name LIKE 'hydrant/%' AND state = 'active'"
+        "SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND application_name LIKE 'hydrant/%' AND wait_event = 'PgSleep'"
     );
     psql(&url(&address(), "postgres"), &asked)
 }
@@ -57,9 +58,9 @@ async fn a_query_whose_rows_are_not_wanted_any_more_is_cancelled() {
         let mut rows = source.open(&model(asked)).await.unwrap();
         assert!(rows.batches.next().await.unwrap().is_ok());
         let waiting = tokio::spawn(async move { while rows.batches.next().await.is_some() {} });
-        eventually("the query sleeps", || at_work(&database).len() == 1);
+        eventually("the query sleeps", || asleep(&database).len() == 1);
         waiting.abort();
-        eventually("the query is cancelled", || at_work(&database).is_empty());
+        eventually("the query is cancelled", || asleep(&database).is_empty());
     }
 }
 
@@ -69,8 +70,8 @@ async fn a_query_that_is_cancelled_by_somebody_else_says_so() {
     for way in WAYS {
         let source = source(&url(&address(), &database), way, None);
         let waiting = tokio::spawn(async move { read(&source, "SELECT pg_sleep(7200)::text AS v").await });
-        eventually("the query sleeps", || at_work(&database).len() == 1);
-        psql(&url(&address(), "postgres"), &format!("SELECT pg_cancel_backend({})", at_work(&database)[0]));
+        eventually("the query sleeps", || asleep(&database).len() == 1);
+        psql(&url(&address(), "postgres"), &format!("SELECT pg_cancel_backend({})", asleep(&database)[0]));
         let error = waiting.await.unwrap().unwrap_err();
         assert_eq!(error.kind, SourceErrorKind::Unreachable, "{error}");
         assert!(error.message.contains("canceling statement due to user request [57014]"), "{error}");
