@@ -5,10 +5,16 @@ use arrow::{
     array::{BooleanArray, RecordBatch},
     datatypes::SchemaRef,
 };
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use roaring::RoaringTreemap;
 use std::{ops::Range, sync::Arc};
+use tokio_util::task::AbortOnDropHandle;
+
+/// Parts that are fetched and decoded at the same time, and the batches of each that wait for the caller: where few rows of many
+/// have changed, decoding is most of the work.
+const PARTS_AT_ONCE: usize = 2;
+const BATCHES_AHEAD: usize = 2;
 
 /// Rows picked from an export.
 pub struct Picked {
@@ -62,12 +68,15 @@ pub fn pick(
         .map(move |(number, range)| {
             let (store, path) = (store.clone(), names.export_part(number));
             let (positions, schema) = (positions.clone(), schema.clone());
-            async move {
-                let bytes = store.get(&path).await?;
-                // Decoding is work for a core; it goes on in the background with a few batches of lead.
-                let expected = positions.range_cardinality(range.clone());
-                let missing = StoreError::corrupt(&path, "it has fewer rows than its manifest says");
-                let (send, receive) = tokio::sync::mpsc::channel(4);
+            let expected = positions.range_cardinality(range.clone());
+            let missing = StoreError::corrupt(&path, "it has fewer rows than its manifest says");
+            let (send, receive) = tokio::sync::mpsc::channel(BATCHES_AHEAD);
+            // A task of its own: a stream that nobody polls does not move.
+            let reading = AbortOnDropHandle::new(tokio::spawn(async move {
+                let bytes = match store.get(&path).await {
+                    Ok(bytes) => bytes,
+                    Err(error) => return drop(send.send(Err(error)).await),
+                };
                 tokio::task::spawn_blocking(move || {
                     let mut from_here = positions.iter();
                     from_here.advance_to(range.start);
@@ -91,26 +100,26 @@ pub fn pick(
                         }
                     }
                 });
-                // Were a part to end early, unnoticed, all later positions would be wrong.
-                Ok(stream::unfold(
-                    (receive, expected, Some(missing)),
-                    |(mut receive, left, missing)| async move {
-                        match receive.recv().await {
-                            Some(Ok(picked)) => {
-                                let left = left.saturating_sub(picked.positions.len() as u64);
-                                Some((Ok(picked), (receive, left, missing)))
-                            }
-                            Some(Err(error)) => Some((Err(error), (receive, 0, None))),
-                            None => {
-                                missing.filter(|_| left > 0).map(|error| (Err(error), (receive, 0, None)))
-                            }
+            }));
+            // Were a part to end early, unnoticed, all later positions would be wrong.
+            std::future::ready(stream::unfold(
+                (receive, expected, Some(missing), reading),
+                |(mut receive, left, missing, reading)| async move {
+                    match receive.recv().await {
+                        Some(Ok(picked)) => {
+                            let left = left.saturating_sub(picked.positions.len() as u64);
+                            Some((Ok(picked), (receive, left, missing, reading)))
                         }
-                    },
-                ))
-            }
+                        Some(Err(error)) => Some((Err(error), (receive, 0, None, reading))),
+                        None => missing
+                            .filter(|_| left > 0)
+                            .map(|error| (Err(error), (receive, 0, None, reading))),
+                    }
+                },
+            ))
         })
-        .buffered(2)
-        .try_flatten()
+        .buffered(PARTS_AT_ONCE)
+        .flatten()
 }
 
 fn selection(wanted: &[u64], range: Range<u64>) -> RowSelection {
@@ -141,29 +150,40 @@ mod tests {
     use crate::store::{Codec, Part, encode};
     use arrow::{
         array::{AsArray, Int64Array},
-        datatypes::Int64Type,
+        datatypes::{DataType, Field, Int64Type, Schema},
     };
-    use object_store::{memory::InMemory, path::Path};
+    use futures::TryStreamExt;
+    use object_store::{
+        memory::InMemory,
+        path::Path,
+        throttle::{ThrottleConfig, ThrottledStore},
+    };
+    use std::time::Duration;
+
+    fn numbers() -> SchemaRef {
+        Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]))
+    }
+
+    /// An export of so many parts with a thousand rows each, counted from 0.
+    async fn exported(parts: usize) -> (SyncStore, Export) {
+        let store = SyncStore::new(Arc::new(InMemory::new()), &Path::default(), "s");
+        let mut export = Export::default();
+        for number in 0..parts {
+            let rows = Int64Array::from_iter_values(number as i64 * 1000..number as i64 * 1000 + 1000);
+            let batch = RecordBatch::try_new(numbers(), vec![Arc::new(rows)]).unwrap();
+            let bytes = encode(batch.schema(), &[batch], Codec::Rows).unwrap();
+            export.parts.push(Part { number, rows: 1000, bytes: bytes.len() as u64 });
+            store.put(&store.names().run(1).export_part(number), bytes).await.unwrap();
+        }
+        (store, export)
+    }
 
     #[tokio::test]
     async fn rows_come_in_export_order_from_all_parts() {
-        let store = SyncStore::new(Arc::new(InMemory::new()), &Path::default(), "s");
+        let (store, export) = exported(4).await;
         let names = store.names().run(1);
-        let mut export = Export::default();
-        for number in 0..4 {
-            let rows = Int64Array::from_iter_values(number as i64 * 1000..number as i64 * 1000 + 1000);
-            let batch = RecordBatch::try_from_iter([("n", Arc::new(rows) as _)]).unwrap();
-            let bytes = encode(batch.schema(), &[batch], Codec::Rows).unwrap();
-            export.parts.push(Part { number, rows: 1000, bytes: bytes.len() as u64 });
-            store.put(&names.export_part(number), bytes).await.unwrap();
-        }
         let wanted: Vec<u64> = vec![0, 1, 2, 500, 999, 1000, 3500, 3998, 3999];
-        let schema = Arc::new(arrow::datatypes::Schema::new(vec![arrow::datatypes::Field::new(
-            "n",
-            arrow::datatypes::DataType::Int64,
-            false,
-        )]));
-        let picked: Vec<_> = pick(store, names, &export, wanted.iter().copied().collect(), schema)
+        let picked: Vec<_> = pick(store, names, &export, wanted.iter().copied().collect(), numbers())
             .try_collect()
             .await
             .unwrap();
@@ -174,5 +194,23 @@ mod tests {
             .collect();
         let positions: Vec<u64> = picked.iter().flat_map(|p| p.positions.clone()).collect();
         assert_eq!((rows, positions), (wanted.clone(), wanted));
+    }
+
+    /// Nobody asks for the second part while the first one is used.
+    #[tokio::test]
+    async fn the_next_part_is_read_while_the_caller_works_on_this_one() {
+        let (store, export) = exported(2).await;
+        let names = store.names().run(1);
+        let wait_get_per_call = Duration::from_millis(1);
+        let config = ThrottleConfig { wait_get_per_call, ..ThrottleConfig::default() };
+        let slow = ThrottledStore::new(store.objects().clone(), config);
+        let slow = SyncStore::new(Arc::new(slow), &Path::default(), "s");
+        let mut rows = Box::pin(pick_all(slow, names.clone(), &export, numbers()));
+        assert_eq!(rows.next().await.unwrap().unwrap().positions[0], 0);
+        // Whoever waits for an earlier moment is woken first.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        store.delete(&names.export_part(1)).await.unwrap();
+        let rest: Vec<_> = rows.try_collect().await.unwrap();
+        assert_eq!(rest.iter().flat_map(|picked| &picked.positions).copied().max(), Some(1999));
     }
 }
