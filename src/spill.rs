@@ -190,22 +190,16 @@ impl Fingerprinted {
 
     fn gather(&self, partitions: std::ops::Range<usize>) -> Result<NewBucket, ArrowError> {
         let mut found = Vec::new();
-        for chunk in &self.chunks {
-            match chunk {
-                Chunk::Memory { batch, starts } => {
-                    let (from, to) = (starts[partitions.start], starts[partitions.end]);
-                    found.push(batch.slice(from, to - from));
-                }
-                Chunk::Disk(reader) => {
-                    let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-                    for partition in partitions.clone() {
-                        reader.set_index(partition)?;
-                        found.extend(reader.next().transpose()?);
-                    }
-                }
+        let mut ends = Vec::with_capacity(partitions.len());
+        let mut end = 0;
+        for partition in partitions {
+            for chunk in &self.chunks {
+                let part = chunk.partition(partition)?.filter(|part| part.num_rows() > 0);
+                end += part.as_ref().map_or(0, RecordBatch::num_rows);
+                found.extend(part);
             }
+            ends.push(end);
         }
-        found.retain(|batch| batch.num_rows() > 0);
         let Some(first) = found.first() else {
             let keys = RecordBatch::new_empty(self.keys.clone());
             return Ok(NewBucket { hashes: Vec::new(), rows: Vec::new(), positions: Vec::new(), keys });
@@ -213,8 +207,13 @@ impl Fingerprinted {
         let all = concat_batches(&first.schema(), &found)?;
         let hashes = hashes_of(all.column(0).as_fixed_size_binary());
         // Chunks come in the order of positions and keep it within a partition: the index is as good a tie-breaker.
-        let mut order: Vec<(u128, u32)> = hashes.iter().copied().zip(0..).collect();
-        order.sort_unstable();
+        let mut order: Vec<(u128, u32)> = hashes.into_iter().zip(0..).collect();
+        // They come by partition: many small sorts are less work than a large one, and stay in the caches.
+        let mut start = 0;
+        for end in ends {
+            order[start..end].sort_unstable();
+            start = end;
+        }
         let indices = UInt32Array::from_iter_values(order.iter().map(|(_, at)| *at));
         let sorted = take_record_batch(&all.project(&(1..all.num_columns()).collect::<Vec<_>>())?, &indices)?;
         let numbers = |i: usize| sorted.column(i).as_primitive::<UInt64Type>().values().to_vec();
@@ -228,6 +227,23 @@ impl Fingerprinted {
                 &arrow::array::RecordBatchOptions::new().with_row_count(Some(sorted.num_rows())),
             )?,
         })
+    }
+}
+
+impl Chunk {
+    /// Its fingerprints of one partition, as they came.
+    fn partition(&self, partition: usize) -> Result<Option<RecordBatch>, ArrowError> {
+        match self {
+            Self::Memory { batch, starts } => {
+                let (from, to) = (starts[partition], starts[partition + 1]);
+                Ok(Some(batch.slice(from, to - from)))
+            }
+            Self::Disk(reader) => {
+                let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+                reader.set_index(partition)?;
+                reader.next().transpose()
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The last index, with what is known to differ from it in the target.
 
-use super::Failure;
+use super::{Failure, export::in_background};
 use crate::{
     fingerprint::{Scheme, UNKNOWN_ROW},
     spill::{Fingerprinted, Spill},
@@ -256,7 +256,13 @@ impl Base {
     /// One bucket of the index as it lies in the store.
     async fn own_bucket(&self, place: usize) -> Result<Bucket, StoreError> {
         let path = self.path(place);
-        Bucket::from_batch(&fetch(&self.store, &path).await?, &self.keys, &path)
+        let bytes = self.store.get(&path).await?;
+        let (keys, named) = (self.keys.clone(), path.clone());
+        in_background(&path, move || {
+            let batch = read_all(bytes).map_err(|e| StoreError::corrupt(&named, e))?;
+            Bucket::from_batch(&batch, &keys, &named)
+        })
+        .await
     }
 
     /// The same, and it stays in memory until others take its place.

@@ -20,7 +20,7 @@ use crate::{
     },
     sync::{DuplicateKeys, Redact},
 };
-use arrow::array::RecordBatch;
+use arrow::{array::RecordBatch, error::ArrowError};
 use futures::{StreamExt, TryStreamExt, stream};
 use hydrant_contract::Shape;
 use roaring::RoaringTreemap;
@@ -145,11 +145,11 @@ impl Compare<'_> {
             for number in unit * finer..(unit + 1) * finer {
                 let before = self.base.bucket(number, new).await?;
                 let after = self.new_bucket(number, new).await?;
-                let result = self.compare(&before, &after, 0..after.hashes.len(), (number, new)).await?;
-                let kept = result.kept.clone();
+                let mut result = self.compare(&before, &after, 0..after.hashes.len(), (number, new)).await?;
+                let kept = std::mem::take(&mut result.kept);
                 let stay = self.stay(&before, &result)?;
                 self.take(&before, &after, result, found).await?;
-                self.write_index(number, &after, kept, stay, found).await?;
+                self.write_index(number, after, kept, stay, found).await?;
             }
         } else {
             let after = self.new_bucket(unit, new).await?;
@@ -165,7 +165,7 @@ impl Compare<'_> {
                     .map_err(|e| StoreError::corrupt(&self.names.index_bucket(unit), e))?;
                 self.take(&before, &after, result, found).await?;
             }
-            self.write_index(unit, &after, kept, stay, found).await?;
+            self.write_index(unit, after, kept, stay, found).await?;
         }
         let done = {
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -303,23 +303,27 @@ impl Compare<'_> {
     async fn write_index(
         &self,
         number: usize,
-        after: &NewBucket,
+        after: NewBucket,
         kept: Vec<usize>,
         stay: Bucket,
         found: &Mutex<Found>,
     ) -> Result<(), StoreError> {
         let path = self.names.index_bucket(number);
-        let corrupt = |e| StoreError::corrupt(&path, e);
-        let whole = kept.len() == after.hashes.len();
-        let all = Bucket { hashes: after.hashes.clone(), rows: after.rows.clone(), keys: after.keys.clone() };
-        let mut bucket = if whole { all } else { all.select(&kept).map_err(corrupt)? };
-        if !stay.hashes.is_empty() {
-            bucket = bucket.merge(stay).map_err(corrupt)?;
-        }
-        let rows = bucket.hashes.len() as u64;
-        let bytes = {
+        let NewBucket { hashes, rows, keys, .. } = after;
+        let work = move || {
+            let mut bucket = Bucket { hashes, rows, keys };
+            if kept.len() < bucket.hashes.len() {
+                bucket = bucket.select(&kept)?;
+            }
+            if !stay.hashes.is_empty() {
+                bucket = bucket.merge(stay)?;
+            }
+            Ok((bucket.hashes.len() as u64, bucket.encode()?))
+        };
+        let (rows, bytes) = {
             let named = path.clone();
-            in_background(&path, move || bucket.encode().map_err(|e| StoreError::corrupt(&named, e))).await?
+            let failed = move |e: ArrowError| StoreError::corrupt(&named, e);
+            in_background(&path, move || work().map_err(failed)).await?
         };
         let size = bytes.len() as u64;
         self.store.put(&path, bytes).await?;

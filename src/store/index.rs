@@ -60,6 +60,7 @@ impl Bucket {
         let hashes = column(KEY_HASH)?;
         let hashes = hashes
             .as_fixed_size_binary_opt()
+            .filter(|hashes| hashes.value_length() == 16)
             .ok_or_else(|| StoreError::corrupt(path, "hashes of another type"))?;
         let rows = column(ROW_HASH)?;
         let rows = rows
@@ -130,14 +131,17 @@ pub(crate) fn bounds(sorted: &[u128], bucket: usize, buckets: usize) -> (usize, 
 
 /// Hashes as a column.
 pub(crate) fn hash_column(hashes: &[u128]) -> FixedSizeBinaryArray {
-    let bytes: Vec<u8> = hashes.iter().flat_map(|h| h.to_be_bytes()).collect();
-    FixedSizeBinaryArray::new(16, Buffer::from_vec(bytes), None)
+    let bytes: Vec<[u8; 16]> = hashes.iter().map(|hash| hash.to_be_bytes()).collect();
+    FixedSizeBinaryArray::new(16, Buffer::from_vec(bytes.into_flattened()), None)
 }
 
-/// A column as hashes.
+/// A column as hashes, without its NULLs.
 pub(crate) fn hashes_of(column: &FixedSizeBinaryArray) -> Vec<u128> {
-    let width = |bytes: &[u8]| bytes.iter().fold(0, |hash, byte| hash << 8 | u128::from(*byte));
-    column.iter().flatten().map(width).collect()
+    if column.null_count() == 0 {
+        let (hashes, _) = column.value_data().as_chunks();
+        return hashes.iter().map(|hash| u128::from_be_bytes(*hash)).collect();
+    }
+    column.iter().flatten().filter_map(|hash| hash.try_into().ok()).map(u128::from_be_bytes).collect()
 }
 
 /// Fingerprints and keys as one batch.

@@ -44,20 +44,22 @@ pub enum Codec {
 pub fn encode(schema: SchemaRef, batches: &[RecordBatch], codec: Codec) -> Result<Vec<u8>, ParquetError> {
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let zstd = Compression::ZSTD(ZstdLevel::try_new(1)?);
+    // Nobody looks for rows by the ranges of their values: rows are picked by their positions.
     let properties = WriterProperties::builder()
+        .set_statistics_enabled(EnabledStatistics::None)
         .set_created_by(concat!("hydrant ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_max_row_group_row_count(Some(rows.max(1)))
         .set_compression(zstd);
     let properties = match codec {
         Codec::Rows => many_values(&schema, batches)
             .into_iter()
-            .fold(properties.set_statistics_enabled(EnabledStatistics::Chunk), |properties, column| {
-                properties.set_column_dictionary_enabled(column, false)
+            .fold(properties, |properties, column| properties.set_column_dictionary_enabled(column, false)),
+        Codec::Fingerprints => [KEY_HASH, ROW_HASH]
+            .into_iter()
+            .map(ColumnPath::from)
+            .fold(properties.set_dictionary_enabled(false), |properties, column| {
+                properties.set_column_compression(column, Compression::UNCOMPRESSED)
             }),
-        Codec::Fingerprints => [KEY_HASH, ROW_HASH].into_iter().map(ColumnPath::from).fold(
-            properties.set_statistics_enabled(EnabledStatistics::None).set_dictionary_enabled(false),
-            |properties, column| properties.set_column_compression(column, Compression::UNCOMPRESSED),
-        ),
     };
     let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties.build()))?;
     for batch in batches {
