@@ -1,7 +1,7 @@
 //! hydrant itself: the program that cargo built with this bench, in a folder of its own.
 
 use crate::{
-    measured::{Measured, measured, on_one_core},
+    measured::{Measured, at_low_priority, measured, on_one_core},
     model::Shape,
     products::TABLE,
     servers::{Kind, Server},
@@ -78,6 +78,11 @@ impl<'a> Hydrant<'a> {
     /// The same, and the other processors are left to the server and the application.
     pub(crate) fn run_on_one_core(&self) -> Run {
         Run::of(measured(on_one_core(&self.command()), Some(self.server)))
+    }
+
+    /// The same, and the server and the application go first on this processor too.
+    pub(crate) fn run_at_low_priority(&self) -> Run {
+        Run::of(measured(on_one_core(&at_low_priority(&self.command())), Some(self.server)))
     }
 }
 

@@ -4,6 +4,7 @@ use super::{ByHand, Changes, Product, TABLE, checksum_by_sql, count_by_sql, path
 use crate::{
     day::Day,
     files::write_text,
+    measured::behind,
     model::{Checksum, Column, Kind, Shape},
     servers::Server,
 };
@@ -11,6 +12,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+
+/// A place in the middle of the table, which has blocks of 8 KiB.
+const MIDDLE: &str = "SELECT format('(%s,0)', pg_relation_size('accounts') / 16384)::tid";
+/// Runs the program that follows twice at the same time, with 1 and 2 for `{}`.
+const BOTH_HALVES: &str = "printf '1\\n2\\n' | xargs -P 2 -I '{}' \"$@\"";
 
 pub(super) struct Postgres<'a> {
     server: &'a Server,
@@ -34,6 +40,11 @@ impl<'a> Postgres<'a> {
 
     fn all(&self, ending: &str) -> PathBuf {
         self.folder.join(format!("all.{ending}"))
+    }
+
+    /// One of the two halves of the first day's rows in binary form.
+    fn half(&self, which: &str) -> PathBuf {
+        self.folder.join(format!("half-{which}.binary"))
     }
 
     fn all_later(&self, ending: &str) -> PathBuf {
@@ -90,10 +101,14 @@ impl Product for Postgres<'_> {
             "\\copy {TABLE} ({list}) FROM '{}'
              \\copy (SELECT {list} FROM {TABLE}) TO '{}' (FORMAT binary)
              \\copy (SELECT {list} FROM {TABLE}) TO '{}' (FORMAT csv)
+             \\copy (SELECT {list} FROM {TABLE} WHERE ctid < ({MIDDLE})) TO '{}' (FORMAT binary)
+             \\copy (SELECT {list} FROM {TABLE} WHERE ctid >= ({MIDDLE})) TO '{}' (FORMAT binary)
              TRUNCATE {TABLE}",
             path(&text),
             path(&self.all("binary")),
             path(&self.all("csv")),
+            path(&self.half("1")),
+            path(&self.half("2")),
         ));
         fs::remove_file(text).expect("our own file");
     }
@@ -105,7 +120,14 @@ impl Product for Postgres<'_> {
             let sql = format!("\\copy {TABLE} ({list}) FROM '{}' (FORMAT {format})", path(&file));
             ByHand { who, command: self.server.statements(&sql) }
         };
-        vec![load("psql \\copy binary", "binary"), load("psql \\copy CSV", "csv")]
+        // What several connections can gain at the most: everything is there, and nobody but the server works.
+        let half = format!("\\copy {TABLE} ({list}) FROM '{}' (FORMAT binary)", path(&self.half("{}")));
+        let two = behind(&["sh", "-c", BOTH_HALVES, "sh"], &self.server.statements(&half));
+        vec![
+            load("psql \\copy binary", "binary"),
+            load("psql \\copy CSV", "csv"),
+            ByHand { who: "two psql \\copy binary, of half the rows each", command: two },
+        ]
     }
 
     fn truncate(&self) {

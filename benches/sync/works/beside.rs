@@ -2,14 +2,14 @@
 //!
 //! All of them run on one processor, for which the server and the application need not wait, and have their files in memory, so that
 //! the disk is the server's: else they would be told apart by how much of the machine they use, and not by what they do to the
-//! database. What is left of that, a line shows of a program that does nothing to it.
+//! database. What is left of that, a line shows of a program that does nothing to it, and one of hydrant with low priority.
 
 use super::{Bench, reason};
 use crate::{
     application::{Load, Table},
     beside::{Waits, beside},
     day::Day,
-    hydrant::Hydrant,
+    hydrant::{Hydrant, Run},
     measured::{Line, Measured, Role, attempted, measured, on_one_core},
     model::Checksum,
     peers::Peer,
@@ -75,12 +75,19 @@ impl Bench<'_> {
             hydrant.day(&model.parquet);
             Ok(())
         };
-        let run = || {
-            let run = hydrant.run_on_one_core();
-            assert_eq!(run.changed, day.changed(), "hydrant says how many rows it changed");
-            Ok(run.measured)
+        let ours = |role, who: &str, run: &dyn Fn() -> Run| {
+            let run = || {
+                let run = run();
+                assert_eq!(run.changed, day.changed(), "hydrant says how many rows it changed");
+                Ok(run.measured)
+            };
+            self.in_rounds(beside, (role, who), &model.checksum, before, run)
         };
-        let ours = self.in_rounds(beside, (Role::Hydrant, &self.hydrant()), &model.checksum, before, run);
+        let who = self.hydrant();
+        let mut lines = vec![
+            ours(Role::Hydrant, &who, &|| hydrant.run_on_one_core()),
+            ours(Role::Other, &format!("{who}, at low priority"), &|| hydrant.run_at_low_priority()),
+        ];
         let restore = || {
             self.product.restore();
             Ok(())
@@ -89,7 +96,7 @@ impl Bench<'_> {
             let merge = || Ok(measured(on_one_core(&way().command), Some(self.server)));
             self.in_rounds(beside, (role, way().who), &model.checksum, restore, merge)
         };
-        let mut lines = vec![ours, by_hand(Role::Baseline, &|| self.product.merge(&changes))];
+        lines.push(by_hand(Role::Baseline, &|| self.product.merge(&changes)));
         if self.product.merge_every_row().is_some() {
             let way = || self.product.merge_every_row().expect("there is one");
             lines.push(by_hand(Role::Other, &way));
