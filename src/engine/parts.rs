@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// A part of an export: large enough that a million rows are a handful of objects, small enough that two of them are
 /// encoded at once in little memory.
 const PART_ROWS: usize = 131_072;
-const PART_BYTES: usize = 32 << 20;
+const PART_BYTES: usize = 8 << 20;
 /// Parts that are encoded or uploaded at the same time.
 const PARTS_AT_ONCE: usize = 2;
 
