@@ -34,6 +34,8 @@ const COPIES: usize = 3;
 const CHUNK_BYTES_MIN: usize = 12 << 20;
 /// Chunks grow with what was gathered, so that a thousand million rows are hundreds of files and not thousands.
 const CHUNKS_BEFORE_GROWTH: usize = 64;
+/// A partition's fingerprints in a chunk are few: written one by one, each would have the system clear the rest of a page.
+const WRITE_BYTES: usize = 1 << 20;
 /// Bytes of a fingerprint without its key.
 const FIXED_BYTES: usize = 16 + 8 + 8;
 
@@ -142,36 +144,43 @@ impl Spill {
         Ok(Fingerprinted { scratch: self.scratch, keys, chunks: self.chunks, total: self.total })
     }
 
-    /// The gathered fingerprints, ordered by partition and within each as they came: one counting sort.
+    /// The gathered fingerprints, ordered by partition and within each as they came: one counting sort. What they were gathered
+    /// in is used again: memory that the system gives anew has to be cleared first.
     fn order(&mut self) -> Result<(RecordBatch, Vec<usize>), StoreError> {
-        let hashes = std::mem::take(&mut self.hashes);
-        let columns: [ArrayRef; 3] = [
-            Arc::new(hash_column(&hashes)),
-            Arc::new(UInt64Array::from(std::mem::take(&mut self.rows))),
-            Arc::new(UInt64Array::from(std::mem::take(&mut self.positions))),
-        ];
         let mut starts = vec![0; BUCKETS_MAX + 1];
-        for hash in &hashes {
+        for hash in &self.hashes {
             starts[partition(*hash) + 1] += 1;
         }
         for p in 0..BUCKETS_MAX {
             starts[p + 1] += starts[p];
         }
         let mut next = starts.clone();
-        let mut order = vec![0_u32; hashes.len()];
-        for (at, hash) in (0_u32..).zip(&hashes) {
+        let mut order = vec![0_u32; self.hashes.len()];
+        for (at, hash) in (0_u32..).zip(&self.hashes) {
             let slot = &mut next[partition(*hash)];
             order[*slot] = at;
             *slot += 1;
         }
-        self.bytes = 0;
-        let keys = std::mem::take(&mut self.keys);
+        let in_order =
+            |values: &[u64]| UInt64Array::from_iter_values(order.iter().map(|at| values[*at as usize]));
+        let columns: [ArrayRef; 3] = [
+            Arc::new(hash_column(order.iter().map(|at| self.hashes[*at as usize]))),
+            Arc::new(in_order(&self.rows)),
+            Arc::new(in_order(&self.positions)),
+        ];
         let arrange = || -> Result<RecordBatch, ArrowError> {
-            let keys = concat_batches(&keys[0].schema(), &keys)?;
+            let keys = concat_batches(&self.keys[0].schema(), &self.keys)?;
+            let keys = take_record_batch(&keys, &UInt32Array::from(order))?;
             let columns = columns.into_iter().chain(keys.columns().iter().cloned()).collect();
-            take_record_batch(&RecordBatch::try_new(self.schema.clone(), columns)?, &UInt32Array::from(order))
+            RecordBatch::try_new(self.schema.clone(), columns)
         };
-        Ok((arrange().map_err(|e| scratch_error(&self.scratch, &e))?, starts))
+        let batch = arrange().map_err(|e| scratch_error(&self.scratch, &e))?;
+        self.hashes.clear();
+        self.rows.clear();
+        self.positions.clear();
+        self.keys.clear();
+        self.bytes = 0;
+        Ok((batch, starts))
     }
 }
 
@@ -258,7 +267,8 @@ pub(crate) fn sliced_bytes(array: &ArrayRef) -> usize {
 
 fn write(scratch: &Path, batch: &RecordBatch, starts: &[usize]) -> Result<Chunk, ArrowError> {
     let file = tempfile::tempfile_in(scratch)?;
-    let mut writer = FileWriter::try_new(BufWriter::new(file.try_clone()?), &batch.schema())?;
+    let buffered = BufWriter::with_capacity(WRITE_BYTES, file.try_clone()?);
+    let mut writer = FileWriter::try_new(buffered, &batch.schema())?;
     for bounds in starts.windows(2) {
         writer.write(&batch.slice(bounds[0], bounds[1] - bounds[0]))?;
     }

@@ -120,7 +120,8 @@ impl<'a> ExceptionLog<'a> {
             self.exceptions.carried.push(first);
         }
         if !absent.is_empty() {
-            let batch = RecordBatch::try_from_iter([(KEY_HASH, Arc::new(hash_column(absent)) as _)])?;
+            let batch =
+                RecordBatch::try_from_iter([(KEY_HASH, Arc::new(hash_column(absent.iter().copied())) as _)])?;
             let bytes = encode(batch.schema(), &[batch], Codec::Fingerprints);
             self.store.put(&names.absent(first), bytes.map_err(ArrowError::from)?).await?;
             self.exceptions.absents.push(first);

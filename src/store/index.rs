@@ -130,8 +130,8 @@ pub(crate) fn bounds(sorted: &[u128], bucket: usize, buckets: usize) -> (usize, 
 }
 
 /// Hashes as a column.
-pub(crate) fn hash_column(hashes: &[u128]) -> FixedSizeBinaryArray {
-    let bytes: Vec<[u8; 16]> = hashes.iter().map(|hash| hash.to_be_bytes()).collect();
+pub(crate) fn hash_column(hashes: impl Iterator<Item = u128>) -> FixedSizeBinaryArray {
+    let bytes: Vec<[u8; 16]> = hashes.map(u128::to_be_bytes).collect();
     FixedSizeBinaryArray::new(16, Buffer::from_vec(bytes.into_flattened()), None)
 }
 
@@ -157,7 +157,8 @@ pub(crate) fn to_batch(
     let fields: Vec<_> =
         fields.into_iter().map(Arc::new).chain(keys.schema().fields().iter().cloned()).collect();
     let rows = UInt64Array::new(ScalarBuffer::from(rows.to_vec()), None);
-    let mut columns: Vec<Arc<dyn Array>> = vec![Arc::new(hash_column(hashes)), Arc::new(rows)];
+    let mut columns: Vec<Arc<dyn Array>> =
+        vec![Arc::new(hash_column(hashes.iter().copied())), Arc::new(rows)];
     columns.extend(keys.columns().iter().cloned());
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
