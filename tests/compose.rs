@@ -30,7 +30,7 @@ struct Healthcheck {
 }
 
 fn compose() -> Compose {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docker-compose.yml")).unwrap();
+    let text = std::fs::read_to_string("docker-compose.yml").unwrap();
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("docker-compose.yml: {error}"))
 }
 

@@ -34,7 +34,7 @@ impl Machine {
             kernel: said(&["uname", "-sr"]),
             disk: said(&["stat", "-f", "-c", "%T", &folder]),
             release: !cfg!(debug_assertions),
-            commit: said(&["git", "-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"]),
+            commit: said(&["git", "describe", "--always", "--dirty"]),
         }
     }
 }

@@ -186,7 +186,7 @@ pub(crate) fn stop(folder: &Path) {
 }
 
 fn script(folder: &Path) -> Command {
-    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/servers"));
+    let mut command = Command::new("scripts/servers");
     command.env("HYDRANT_SERVERS_DIR", folder);
     command
 }

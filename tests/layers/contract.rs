@@ -1,6 +1,6 @@
 //! Every clause of `docs/contract.md` is cited by a test, and every citation is of a clause that is there.
 
-use super::{files, repository};
+use super::files;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -58,17 +58,17 @@ fn above_a_test(path: &str, lines: &[&str]) -> bool {
 
 #[test]
 fn every_clause_of_the_contract_is_cited_by_a_test_and_none_is_cited_that_is_gone() {
-    let document = fs::read_to_string(repository().join("docs/contract.md")).unwrap();
+    let document = fs::read_to_string("docs/contract.md").unwrap();
     let clauses = clauses(&document);
     assert!(clauses.is_sorted_by(|a, b| a < b) && clauses.len() > 10, "numbers ascend: {clauses:?}");
     let mut cited: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     let mut problems = Vec::new();
-    for path in files(repository(), &["src", "tests", "targets"], ".rs") {
+    for path in files(&["src", "tests", "targets"], ".rs") {
         // This file speaks of citations.
         if path == "tests/layers/contract.rs" {
             continue;
         }
-        let (numbers, wrong) = citations(&path, &fs::read_to_string(repository().join(&path)).unwrap());
+        let (numbers, wrong) = citations(&path, &fs::read_to_string(&path).unwrap());
         problems.extend(wrong);
         for number in numbers {
             cited.entry(number).or_default().push(path.clone());

@@ -13,10 +13,7 @@ mod names;
 mod planted;
 
 use names::Name;
-use std::{
-    fmt, fs,
-    path::{Path, PathBuf},
-};
+use std::{fmt, fs, path::PathBuf};
 
 /// Who may not name what.
 struct Rule {
@@ -242,17 +239,17 @@ fn violations(file: &str, source: &str) -> Vec<Violation> {
     RULES.iter().flat_map(|rule| rule.violations(file, &names)).collect()
 }
 
-/// Every file below these folders with this ending, as a path relative to the repository.
-fn files(root: &Path, folders: &[&str], ending: &str) -> Vec<String> {
+/// Every file below these folders of the repository with this ending.
+fn files(folders: &[&str], ending: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut waiting: Vec<PathBuf> = folders.iter().map(|folder| root.join(folder)).collect();
+    let mut waiting: Vec<PathBuf> = folders.iter().map(PathBuf::from).collect();
     while let Some(folder) = waiting.pop() {
         for entry in fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
             let entry = entry.unwrap();
             if entry.file_type().unwrap().is_dir() {
                 waiting.push(entry.path());
             } else if entry.file_name().to_string_lossy().ends_with(ending) {
-                found.push(entry.path().strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/"));
+                found.push(entry.path().to_string_lossy().replace('\\', "/"));
             }
         }
     }
@@ -260,12 +257,8 @@ fn files(root: &Path, folders: &[&str], ending: &str) -> Vec<String> {
     found
 }
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn rust_files() -> Vec<String> {
-    files(repository(), &["src", "targets", "connections"], ".rs")
+    files(&["src", "targets", "connections"], ".rs")
 }
 
 fn fail_with<V: fmt::Display>(violations: &[V]) {
@@ -282,7 +275,7 @@ fn fail_with<V: fmt::Display>(violations: &[V]) {
 fn no_source_file_breaks_the_one_way_rule() {
     let mut found = Vec::new();
     for file in rust_files() {
-        found.extend(violations(&file, &fs::read_to_string(repository().join(&file)).unwrap()));
+        found.extend(violations(&file, &fs::read_to_string(&file).unwrap()));
     }
     fail_with(&found);
 }
@@ -290,8 +283,8 @@ fn no_source_file_breaks_the_one_way_rule() {
 #[test]
 fn no_manifest_breaks_the_one_way_rule() {
     let mut found = Vec::new();
-    for file in files(repository(), &["targets", "connections"], "Cargo.toml") {
-        found.extend(manifest::violations(&file, &fs::read_to_string(repository().join(&file)).unwrap()));
+    for file in files(&["targets", "connections"], "Cargo.toml") {
+        found.extend(manifest::violations(&file, &fs::read_to_string(&file).unwrap()));
     }
     fail_with(&found);
 }

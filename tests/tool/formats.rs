@@ -24,8 +24,8 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn a_store_of_format_1_is_read_and_its_withheld_deletes_go_when_they_are_approved() {
     let folder = tempfile::tempdir().expect("a folder");
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tool/fixtures/format-1");
-    copy(&fixture, folder.path());
+    let fixture = Path::new("tests/tool/fixtures/format-1");
+    copy(fixture, folder.path());
     let sqlite = |sql: &str| {
         let output =
             Command::new("sqlite3").arg(folder.path().join("app.db")).arg(sql).output().expect("sqlite3");

@@ -247,7 +247,7 @@ impl Database {
 
     /// What `tests/support/mongodb.py` prints.
     pub(crate) fn mongodb(url: &str, arguments: &[&str]) -> Vec<String> {
-        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/mongodb.py");
+        let program = "tests/support/mongodb.py";
         lines(Command::new(required("HYDRANT_TEST_PYMONGO")).args([program, url]).args(arguments))
     }
 

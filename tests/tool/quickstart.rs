@@ -17,7 +17,7 @@ struct Quickstart {
 impl Quickstart {
     fn new(config: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart"), folder.path());
+        copy(Path::new("examples/quickstart"), folder.path());
         let database = Database::Sqlite(folder.path().join("app.db"));
         Self { folder, config, database, environment: BTreeMap::new() }
     }

@@ -11,7 +11,7 @@ use std::{env::VarError, fs, path::Path};
 const ALL: [&str; 7] = ["adbc", "bigquery", "databricks", "duckdb", "flightsql", "redshift", "snowflake"];
 
 fn example(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+    Path::new("examples").join(name)
 }
 
 /// A copy of an example in a folder of its own.

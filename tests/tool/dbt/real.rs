@@ -14,7 +14,7 @@ struct Shop(Project);
 impl Shop {
     fn new(models: &[(&str, &str)]) -> Self {
         let mut project = Project::sqlite();
-        copy(&root().join("tests/tool/fixtures/dbt"), &project.path("analytics"));
+        copy(Path::new("tests/tool/fixtures/dbt"), &project.path("analytics"));
         project.env("ADBC_DRIVER_PATH", &required("HYDRANT_TEST_ADBC"));
         let source = "{ type: duckdb, path: analytics/warehouse.duckdb }";
         let text = configuration(source, &project.environment["TARGET"], "analytics", models);
@@ -25,10 +25,6 @@ impl Shop {
     fn dbt(&self, arguments: &[&str]) -> Output {
         dbt(&self.0.path("analytics"), arguments)
     }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// dbt itself, which says on standard output what went wrong.
@@ -194,7 +190,7 @@ fn dbt_takes_the_exposures_without_a_warning_and_finds_the_models_by_them() {
 #[test]
 fn the_example_runs_and_a_test_that_fails_holds_one_table_back() {
     let mut project = Project::sqlite();
-    copy(&root().join("examples/dbt"), &project.path("example"));
+    copy(Path::new("examples/dbt"), &project.path("example"));
     let folder = project.path("example");
     project.env("ADBC_DRIVER_PATH", &required("HYDRANT_TEST_ADBC"));
     let run = || {

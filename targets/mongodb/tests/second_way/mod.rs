@@ -35,9 +35,8 @@ impl SecondWay {
     fn start(&self) -> Result<Program, String> {
         let python = std::env::var(PYTHON)
             .map_err(|_| format!("{PYTHON} is not set: run ./test, or give a Python that has pymongo"))?;
-        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/second_way/program.py");
         let mut child = Command::new(&python)
-            .args([program, &self.url])
+            .args(["tests/second_way/program.py", &self.url])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
