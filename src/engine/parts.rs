@@ -11,7 +11,7 @@ use futures::{TryStreamExt, stream::FuturesOrdered};
 use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
-/// A part of an export: large enough that a million rows are a handful of objects, small enough that two of them are
+/// A part of an export: large enough that a million rows are a dozen objects, small enough that two of them are
 /// encoded at once in little memory.
 const PART_ROWS: usize = 131_072;
 const PART_BYTES: usize = 8 << 20;
