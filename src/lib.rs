@@ -21,6 +21,7 @@ pub mod carry;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod counted;
 pub mod cursor;
 pub mod dbt;
 pub mod diff;

@@ -8,7 +8,6 @@
 #![allow(clippy::print_stdout)]
 
 mod duckdb;
-#[path = "../support/measured.rs"]
 mod measured;
 mod postgres;
 

@@ -24,6 +24,7 @@ pub use way::Way;
 pub(crate) use way::obstacle;
 
 use crate::{
+    counted::counted,
     point::Point,
     store::{Exceptions, RejectRecord, Sealed, StoreError, SyncStore, read_all},
     sync::{Redact, Rewrite},
@@ -51,7 +52,7 @@ pub enum ApplyError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// More rows were refused than the sync allows.
-    #[error("{rejected} rows were refused, the ceiling is {ceiling}; the first: {first}")]
+    #[error("{} refused, the ceiling is {ceiling}; the first: {first}", counted(*.rejected, "row"))]
     TooManyRejects {
         /// Rows refused so far.
         rejected: u64,

@@ -3,7 +3,7 @@
 use super::{
     Exit, Global, Problem, Syncs,
     each::{Told, each},
-    output::{BOLD, WARN, count},
+    output::{BOLD, WARN, counted},
     progress::Progress,
 };
 use crate::{
@@ -51,8 +51,8 @@ fn text(report: &AbandonReport) {
             "  rows that run {run} inserted and that have left the query since stay in the table: `hydrant verify {sync}` finds them"
         );
     } else {
-        let unknown = count(report.unknown);
-        anstream::println!("  of {unknown} rows it is not known now whether run {run} has written them");
+        let unknown = counted(report.unknown, "row");
+        anstream::println!("  of {unknown} it is not known now whether run {run} has written them");
         anstream::println!("  the next run sends them again, or deletes them if they have left the query");
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Exit, Global, Problem, Syncs,
     each::{Told, each},
-    output::{BOLD, DIM, GOOD, WARN, count},
+    output::{BOLD, DIM, GOOD, WARN, counted},
     progress::Progress,
     verify::Paced,
 };
@@ -39,23 +39,23 @@ impl Adopt {
 
 fn text(report: &AdoptReport) {
     anstream::println!(
-        "{BOLD}{}{BOLD:#} → {}: {GOOD}{} rows adopted{GOOD:#} as run {}, none written",
+        "{BOLD}{}{BOLD:#} → {}: {GOOD}{} adopted{GOOD:#} as run {}, none written",
         report.sync,
         report.table,
-        count(report.adopted),
+        counted(report.adopted, "row"),
         report.run,
     );
     if report.unreadable > 0 {
         anstream::println!(
-            "  {WARN}{} more rows are known by their keys only{WARN:#}: they have values that the query's types cannot hold; a run that has their keys writes them",
-            count(report.unreadable)
+            "  {WARN}{} more, known by key only{WARN:#}: with values that the query's types cannot hold; a run that has these keys writes them",
+            counted(report.unreadable, "row")
         );
     }
     match report.left_out {
         None | Some(0) => {}
         Some(rows) => anstream::println!(
-            "  {WARN}{} rows left out{WARN:#}: they have keys that the query's types cannot hold; no run touches them",
-            count(rows)
+            "  {WARN}{} left out{WARN:#}, with keys that the query's types cannot hold; no run touches them",
+            counted(rows, "row")
         ),
     }
     let command = format!("hydrant plan {}", report.sync);

@@ -3,7 +3,7 @@
 use super::{
     Exit, Global, Problem, Syncs,
     each::{Told, each},
-    output::{BOLD, count},
+    output::{BOLD, count, counted},
     progress::Progress,
 };
 use crate::{
@@ -39,10 +39,10 @@ fn text(report: &GcReport) {
     let done = if report.dry_run { "would be removed" } else { "removed" };
     let sync = &report.sync;
     anstream::println!(
-        "{BOLD}{sync}{BOLD:#}: {} objects {done}, {}; {} published runs kept",
-        count(report.objects),
+        "{BOLD}{sync}{BOLD:#}: {} {done}, {}; {} kept",
+        counted(report.objects, "object"),
         HumanBytes(report.bytes),
-        count(report.published_kept),
+        counted(report.published_kept, "published run"),
     );
     for collected in &report.runs {
         let why = match collected.reason {
@@ -50,10 +50,10 @@ fn text(report: &GcReport) {
             Reason::Superseded => "sealed and not published, a later run was",
             Reason::Unsealed => "never came to its seal",
         };
-        let (objects, bytes) = (count(collected.objects), HumanBytes(collected.bytes));
-        anstream::println!("  run {}: {objects} objects, {bytes} ({why})", collected.run);
+        let (objects, bytes) = (counted(collected.objects, "object"), HumanBytes(collected.bytes));
+        anstream::println!("  run {}: {objects}, {bytes} ({why})", collected.run);
     }
     if report.leftovers > 0 {
-        anstream::println!("  {} superseded leases and half-written files", count(report.leftovers));
+        anstream::println!("  superseded leases and half-written files: {}", count(report.leftovers));
     }
 }

@@ -1,5 +1,7 @@
 //! What goes to standard output and standard error.
 
+pub(super) use crate::counted::counted;
+
 use crate::engine::RunError;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};

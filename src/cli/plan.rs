@@ -4,7 +4,7 @@ use super::{
     Exit, Global, Problem, Syncs, cursor,
     each::{Told, each},
     findings, mended,
-    output::{self, BOLD, DIM, GOOD, WARN, count},
+    output::{self, BOLD, DIM, GOOD, WARN, count, counted},
     progress::Progress,
     unload,
 };
@@ -71,8 +71,8 @@ pub(super) fn text(plan: &PlanReport, command: &str) {
     }
     unload::plan(plan.unload.as_ref());
     anstream::println!(
-        "  {} rows: {} to insert, {} to update, {} to delete, {} unchanged",
-        count(c.exported),
+        "  {}: {} to insert, {} to update, {} to delete, {} unchanged",
+        counted(c.exported, "row"),
         count(c.inserts),
         count(c.updates),
         count(c.deletes),
@@ -89,8 +89,8 @@ pub(super) fn text(plan: &PlanReport, command: &str) {
     mended::show(&plan.sync, &plan.mended, true);
     if c.rejected > 0 {
         anstream::println!(
-            "  {WARN}{} rows have NULL in their key, or a value that nothing can carry, and would be rejected{WARN:#}",
-            count(c.rejected)
+            "  {WARN}{} would be rejected{WARN:#}, with NULL in the key or a value that nothing can carry",
+            counted(c.rejected, "row")
         );
     }
     for sample in &plan.samples {

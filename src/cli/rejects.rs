@@ -2,7 +2,7 @@
 
 use super::{
     Exit, Global, Problem, Syncs, env,
-    output::{self, BOLD, DIM, Output, WARN, count},
+    output::{self, BOLD, DIM, Output, WARN, count, counted},
     progress::Progress,
     registry, run,
 };
@@ -108,8 +108,7 @@ fn text(report: &RejectsReport) {
     }
     let (shown, all) = (report.rejects.len() as u64, report.rejected);
     let more = if shown < all { format!(", the first {} shown", count(shown)) } else { String::new() };
-    let rows = if all == 1 { "row" } else { "rows" };
-    anstream::println!("{WARN}{sync}: run {run} rejected {} {rows}{WARN:#}{more}", count(all));
+    anstream::println!("{WARN}{sync}: run {run} rejected {}{WARN:#}{more}", counted(all, "row"));
     anstream::println!(
         "{DIM}  every run tries them again; now:{DIM:#} {BOLD}hydrant rejects {sync} --retry{BOLD:#}"
     );

@@ -4,7 +4,7 @@ use super::{
     Exit, Global, Problem, Syncs,
     after_dbt::{AfterDbt, Sorted},
     cursor, env, findings, mended,
-    output::{self, BOLD, DIM, GOOD, Output, WARN, count},
+    output::{self, BOLD, DIM, GOOD, Output, WARN, count, counted},
     progress::Progress,
     registry, unload,
 };
@@ -230,10 +230,8 @@ pub(super) fn notes(report: &RunReport, command: &str) {
     findings::show_for(command, sync, &report.counts, &report.findings, false);
     mended::show(sync, &report.mended, false);
     if report.counts.rejected > 0 {
-        let rejected = count(report.counts.rejected);
-        anstream::println!(
-            "{WARN}{sync}: {rejected} rows rejected{WARN:#}, they are tried again in the next run:"
-        );
+        let rejected = counted(report.counts.rejected, "row");
+        anstream::println!("{WARN}{sync}: {rejected} rejected{WARN:#}, to be tried again in the next run:");
         for reject in &report.rejects {
             let column = reject.column.as_ref().map_or_else(String::new, |c| format!(" {BOLD}{c}{BOLD:#}:"));
             anstream::println!("  {}{column} {}", reject.key, reject.reason);
@@ -241,11 +239,11 @@ pub(super) fn notes(report: &RunReport, command: &str) {
     }
     if report.counts.duplicates > 0 {
         anstream::println!(
-            "{sync}: {} rows passed over, another one with the same key counts",
-            count(report.counts.duplicates)
+            "{sync}: {} passed over, another one with the same key counts",
+            counted(report.counts.duplicates, "row")
         );
     }
     if report.counts.absent > 0 {
-        anstream::println!("{sync}: {} rows are not in the table to be updated", count(report.counts.absent));
+        anstream::println!("{sync}: {} not in the table to be updated", counted(report.counts.absent, "row"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Exit, Global, Problem, Syncs, findings, mended,
-    output::{self, BAD, DIM, Output, WARN, count},
+    output::{self, BAD, DIM, Output, WARN, count, counted},
     registry,
 };
 use crate::{
@@ -113,15 +113,15 @@ fn text(reports: &[StatusReport], now: DateTime<Utc>) {
             }
             if let Some(cursor) = published.cursor.as_ref().filter(|cursor| cursor.increments > 0) {
                 anstream::println!(
-                    "{sync}: {} incremental runs since run {}, the last full one: rows that have left the query since are still there",
-                    count(cursor.increments.into()),
+                    "{sync}: {} since run {}, the last full one: rows that have left the query since are still there",
+                    counted(cursor.increments.into(), "incremental run"),
                     cursor.last_full
                 );
             }
             if published.counts.rejected > 0 {
-                let rejected = count(published.counts.rejected);
+                let rejected = counted(published.counts.rejected, "row");
                 anstream::println!(
-                    "{WARN}{sync}: {rejected} rows rejected{WARN:#} {DIM}(tried again in the next run; see them: hydrant rejects {sync}){DIM:#}"
+                    "{WARN}{sync}: {rejected} rejected{WARN:#} {DIM}(tried again in the next run; see them: hydrant rejects {sync}){DIM:#}"
                 );
             }
         }

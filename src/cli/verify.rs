@@ -3,7 +3,7 @@
 use super::{
     Exit, Global, Problem, Syncs,
     each::{Told, each},
-    output::{self, BOLD, DIM, GOOD, WARN, count},
+    output::{self, BOLD, DIM, GOOD, WARN, count, counted},
     progress::Progress,
     run,
 };
@@ -184,8 +184,8 @@ impl Looked {
                     Some(repair) => {
                         let c = &repair.counts;
                         anstream::println!(
-                            "  {GOOD}{} rows written again, {} deleted{GOOD:#}, as run {}",
-                            count(c.inserts + c.updates),
+                            "  {GOOD}{} written again, {} deleted{GOOD:#}, as run {}",
+                            counted(c.inserts + c.updates, "row"),
                             count(c.deletes),
                             repair.run
                         );
@@ -195,8 +195,8 @@ impl Looked {
                 }
                 if report.left > 0 {
                     anstream::println!(
-                        "  {} rows that the query does not have were left alone",
-                        count(report.left)
+                        "  left alone: {} that the query does not have",
+                        counted(report.left, "row")
                     );
                 }
             }
@@ -206,10 +206,10 @@ impl Looked {
 
 fn found(report: &VerifyReport) {
     anstream::println!(
-        "{BOLD}{}{BOLD:#} → {}: {} rows read in {:.1} s, compared with run {} as of {}",
+        "{BOLD}{}{BOLD:#} → {}: {} read in {:.1} s, compared with run {} as of {}",
         report.sync,
         report.table,
-        count(report.rows),
+        counted(report.rows, "row"),
         report.seconds,
         report.run,
         report.as_of.format("%F %T UTC"),
@@ -227,8 +227,8 @@ fn found(report: &VerifyReport) {
     }
     if report.unknown > 0 {
         anstream::println!(
-            "  {} rows were not compared: they were refused, were not there to be updated, or belong to an abandoned run",
-            count(report.unknown)
+            "  not compared: {} refused, not there to be updated, or of an abandoned run",
+            counted(report.unknown, "row")
         );
     }
     report.samples.iter().for_each(show);

@@ -3,6 +3,7 @@
 use crate::{
     apply::ApplyError,
     carry::CarryError,
+    counted::counted,
     guard::Finding,
     object_storage::StorageErrorKind,
     source::{SourceError, SourceErrorKind},
@@ -85,7 +86,7 @@ pub enum Failure {
         mismatches: Vec<Mismatch>,
     },
     /// Two rows have the same key.
-    #[error("{count} keys occur more than once, for example {}", .keys.join(", "))]
+    #[error("{} with more than one row, for example {}", counted(*.count, "key"), .keys.join(", "))]
     DuplicateKeys {
         /// How many keys.
         count: u64,
@@ -93,7 +94,7 @@ pub enum Failure {
         keys: Vec<String>,
     },
     /// Rows without a key.
-    #[error("{count} rows have NULL in a key column, for example {}", .rows.join(", "))]
+    #[error("{} with NULL in a key column, for example {}", counted(*.count, "row"), .rows.join(", "))]
     NullKeys {
         /// How many rows.
         count: u64,
@@ -107,7 +108,7 @@ pub enum Failure {
         findings: Vec<Finding>,
     },
     /// More rows were refused than the sync allows.
-    #[error("{rejected} rows were refused, the ceiling is {ceiling}; the first: {first}")]
+    #[error("{} refused, the ceiling is {ceiling}; the first: {first}", counted(*.rejected, "row"))]
     TooManyRejects {
         /// Rows refused so far.
         rejected: u64,

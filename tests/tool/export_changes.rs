@@ -296,7 +296,7 @@ fn an_adopted_table_is_not_uploaded() {
         assert_eq!(bytes(&project, 1, "export"), 0);
         project.query("DELETE FROM items WHERE id = 2");
         let ran = project.ok(&["repair", "items"]);
-        assert!(ran.stdout.contains("1 rows written again"), "{}", ran.all());
+        assert!(ran.stdout.contains("1 row written again"), "{}", ran.all());
         assert_eq!(counts(&project.report()), [1, 1, 0, 2]);
         assert_eq!(rows(&project), ["1|one", "2|two", "3|three", "4|four"]);
     });

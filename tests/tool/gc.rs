@@ -496,11 +496,11 @@ fn gc_prints_what_goes() {
     let project = two_runs_and_an_orphan();
     let dry = project.ok(&["gc", "--dry-run"]);
     assert!(
-        dry.stdout.contains("items: 1 objects would be removed, 11 B; 2 published runs kept"),
+        dry.stdout.contains("items: 1 object would be removed, 11 B; 2 published runs kept"),
         "{}",
         dry.stdout
     );
-    assert!(dry.stdout.contains("run 3: 1 objects, 11 B (never came to its seal)"), "{}", dry.stdout);
+    assert!(dry.stdout.contains("run 3: 1 object, 11 B (never came to its seal)"), "{}", dry.stdout);
     assert!(project.path("store/items/runs/00000003").exists());
     let json = project.ok(&["gc", "items", "--output", "json"]).json();
     assert_eq!(

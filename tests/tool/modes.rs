@@ -108,7 +108,7 @@ fn duplicate_keys_stop_the_run_or_the_first_or_last_row_counts() {
         let ran = project.run(&["run"]);
         assert_eq!(ran.code, 8);
         assert!(
-            ran.stderr.contains(r#"1 keys occur more than once, for example {"id":1}"#),
+            ran.stderr.contains(r#"1 key with more than one row, for example {"id":1}"#),
             "{}",
             ran.stderr
         );
@@ -133,7 +133,7 @@ fn null_keys_stop_the_run_or_are_rejects() {
         let ran = project.run(&["run"]);
         assert_eq!(ran.code, 8);
         assert!(
-            ran.stderr.contains(r#"1 rows have NULL in a key column, for example row 2 {"id":null}"#),
+            ran.stderr.contains(r#"1 row with NULL in a key column, for example row 2 {"id":null}"#),
             "{}",
             ran.stderr
         );
@@ -157,7 +157,7 @@ fn a_row_that_the_table_cannot_hold_is_a_reject_and_tried_again_until_it_fits() 
         let ran = project.run(&["run"]);
         assert_eq!(ran.code, 4, "{}", ran.all());
         assert!(
-            ran.stdout.contains("1 rows rejected") && ran.stdout.contains(r#"{"id":2}"#),
+            ran.stdout.contains("1 row rejected") && ran.stdout.contains(r#"{"id":2}"#),
             "{}",
             ran.stdout
         );
@@ -178,7 +178,7 @@ fn more_rejects_than_the_ceiling_fail_the_run() {
     project.items("id,name\n1,bad\n2,bad\n3,three\n");
     let ran = project.run(&["run"]);
     assert_eq!(ran.code, 8, "{}", ran.all());
-    assert!(ran.stderr.contains("2 rows were refused, the ceiling is 1"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 rows refused, the ceiling is 1"), "{}", ran.stderr);
 }
 
 #[test]

@@ -13,8 +13,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A place in the middle of the table, which has blocks of 8 KiB.
-const MIDDLE: &str = "SELECT format('(%s,0)', pg_relation_size('accounts') / 16384)::tid";
 /// Runs the program that follows twice at the same time, with 1 and 2 for `{}`.
 const BOTH_HALVES: &str = "printf '1\\n2\\n' | xargs -P 2 -I '{}' \"$@\"";
 
@@ -96,13 +94,15 @@ impl Product for Postgres<'_> {
         let list = self.shape.list();
         let text = self.all("text");
         write_text(&text, &self.shape.columns(), first.rows());
+        // A place in the middle of the table, which has blocks of 8 KiB.
+        let middle = format!("SELECT format('(%s,0)', pg_relation_size('{TABLE}') / 16384)::tid");
         // By way of a table: the binary form is the server's.
         self.server.sql(&format!(
             "\\copy {TABLE} ({list}) FROM '{}'
              \\copy (SELECT {list} FROM {TABLE}) TO '{}' (FORMAT binary)
              \\copy (SELECT {list} FROM {TABLE}) TO '{}' (FORMAT csv)
-             \\copy (SELECT {list} FROM {TABLE} WHERE ctid < ({MIDDLE})) TO '{}' (FORMAT binary)
-             \\copy (SELECT {list} FROM {TABLE} WHERE ctid >= ({MIDDLE})) TO '{}' (FORMAT binary)
+             \\copy (SELECT {list} FROM {TABLE} WHERE ctid < ({middle})) TO '{}' (FORMAT binary)
+             \\copy (SELECT {list} FROM {TABLE} WHERE ctid >= ({middle})) TO '{}' (FORMAT binary)
              TRUNCATE {TABLE}",
             path(&text),
             path(&self.all("binary")),

@@ -123,7 +123,7 @@ fn rows_without_a_cursor_are_counted_and_their_changes_found_by_full_runs() {
     project.sync(&format!("key: [id]\n{EXACT}"));
     items(&project, &["1,one,1", "2,two,"]);
     let ran = project.ok(&["run"]);
-    let words = "1 rows have NULL in version: their changes are found by full runs only";
+    let words = "1 row with NULL in version: changes there are found by full runs only";
     assert!(ran.stdout.contains(words), "{}", ran.stdout);
     items(&project, &["1,uno,2", "2,zwei,"]);
     let report = project.report();
@@ -200,12 +200,12 @@ fn a_plan_asks_for_the_same_rows_as_the_run_and_leaves_everything_as_it_is() {
     is_full(&report, "asked");
     counts(&report, [0, 1, 1, 0]);
     let ran = project.ok(&["plan"]);
-    assert!(ran.stdout.contains("it would be an incremental run: 1 rows came"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("it would be an incremental run: 1 row came"), "{}", ran.stdout);
     let report = project.report();
     is_since(&report, "2", 1);
     counts(&report, [0, 1, 0, 1]);
     let status = project.ok(&["status"]).stdout;
-    assert!(status.contains("1 incremental runs since run 1, the last full one"), "{status}");
+    assert!(status.contains("1 incremental run since run 1, the last full one"), "{status}");
 }
 
 #[test]
@@ -347,7 +347,7 @@ fn duplicate_keys_among_the_rows_that_came_are_treated_as_the_sync_says() {
     items(&project, &["1,b,3", "1,d,3", "2,c,2"]);
     let ran = project.run(&["run"]);
     assert_eq!(ran.code, 8, "{}", ran.all());
-    assert!(ran.stderr.contains("occur more than once"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("with more than one row"), "{}", ran.stderr);
     assert_eq!(rows(&project), ["1|a|1", "2|c|2"]);
 }
 
