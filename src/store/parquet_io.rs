@@ -18,6 +18,7 @@ use parquet::{
             ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
             ParquetRecordBatchReaderBuilder, RowSelection,
         },
+        arrow_writer::{ArrowColumnWriter, compute_leaves},
     },
     basic::{Compression, Encoding, ZstdLevel},
     errors::ParquetError,
@@ -42,13 +43,11 @@ pub enum Codec {
 
 /// Encodes batches of this schema as one Parquet file with one row group.
 pub fn encode(schema: SchemaRef, batches: &[RecordBatch], codec: Codec) -> Result<Vec<u8>, ParquetError> {
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let zstd = Compression::ZSTD(ZstdLevel::try_new(1)?);
     // Nobody looks for rows by the ranges of their values: rows are picked by their positions.
     let properties = WriterProperties::builder()
         .set_statistics_enabled(EnabledStatistics::None)
         .set_created_by(concat!("hydrant ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_max_row_group_row_count(Some(rows.max(1)))
         .set_compression(zstd);
     let properties = match codec {
         Codec::Rows => {
@@ -66,11 +65,29 @@ pub fn encode(schema: SchemaRef, batches: &[RecordBatch], codec: Codec) -> Resul
                 properties.set_column_compression(column, Compression::UNCOMPRESSED)
             }),
     };
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties.build()))?;
-    for batch in batches {
-        writer.write(batch)?;
+    let writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties.build()))?;
+    let (mut file, group) = writer.into_serialized_writer()?;
+    let batches = || batches.iter().filter(|batch| batch.num_rows() > 0);
+    if batches().next().is_some() {
+        let mut writers = group.create_column_writers(0)?.into_iter();
+        let mut group = file.next_row_group()?;
+        // One column after the other: what encodes a column takes up to a megabyte, and a table may have hundreds of columns.
+        for (at, field) in schema.fields().iter().enumerate() {
+            let mut of_field: Vec<ArrowColumnWriter> = Vec::new();
+            for batch in batches() {
+                let leaves = compute_leaves(field, batch.column(at))?;
+                if of_field.is_empty() {
+                    of_field.extend(writers.by_ref().take(leaves.len()));
+                }
+                of_field.iter_mut().zip(&leaves).try_for_each(|(writer, leaf)| writer.write(leaf))?;
+            }
+            for writer in of_field {
+                writer.close()?.append_to_row_group(&mut group)?;
+            }
+        }
+        group.close()?;
     }
-    writer.into_inner()
+    file.into_inner()
 }
 
 /// The columns whose values Parquet keeps as integers. Where such a column has no dictionary, differences between its values leave
@@ -149,8 +166,12 @@ pub fn read_all(bytes: Bytes) -> Result<RecordBatch, ArrowError> {
 mod tests {
     use super::*;
     use arrow::{
-        array::{Decimal128Array, Int32Array, Int64Array, StringArray, UInt32Array, UInt64Array},
-        datatypes::{Int64Type, TimeUnit},
+        array::{
+            Decimal128Array, Int32Array, Int64Array, ListArray, StringArray, StructArray, UInt32Array,
+            UInt64Array,
+        },
+        buffer::OffsetBuffer,
+        datatypes::{Field, Int64Type, TimeUnit},
     };
     use parquet::arrow::arrow_reader::RowSelector;
     use std::sync::Arc;
@@ -237,5 +258,35 @@ mod tests {
         let read: Vec<_> = decode(bytes.clone(), Some(selection)).unwrap().map(Result::unwrap).collect();
         assert_eq!(read[0].column(0).as_primitive::<Int64Type>().values(), &[99_000, 99_001]);
         assert_eq!(read_all(bytes).unwrap().num_rows(), 100_000);
+    }
+
+    /// A nested column is written as several, and a batch without rows, or no batch at all, as nothing.
+    #[test]
+    fn columns_within_columns_and_batches_without_rows_come_back() {
+        let places = |ids: std::ops::Range<i32>| {
+            let names: ArrayRef =
+                Arc::new(StringArray::from_iter_values(ids.clone().map(|id| format!("at {id}"))));
+            let numbers: ArrayRef = Arc::new(Int32Array::from_iter(ids.map(|id| (id % 3 > 0).then_some(id))));
+            StructArray::from(vec![
+                (Arc::new(Field::new("name", DataType::Utf8, false)), names),
+                (Arc::new(Field::new("number", DataType::Int32, true)), numbers),
+            ])
+        };
+        let batch = |ids: std::ops::Range<i32>| {
+            let item = Arc::new(Field::new("item", places(0..0).data_type().clone(), true));
+            let lengths = OffsetBuffer::from_lengths(ids.clone().map(|id| usize::from(id % 2 == 0)));
+            let nested =
+                ListArray::new(item, lengths, Arc::new(places(0..ids.len().div_ceil(2) as i32)), None);
+            let ids: ArrayRef = Arc::new(Int32Array::from_iter_values(ids));
+            RecordBatch::try_from_iter([("places", Arc::new(nested) as ArrayRef), ("id", ids)]).unwrap()
+        };
+        let (none, some, more) = (batch(0..0), batch(0..600), batch(600..1000));
+        let read = |batches: &[RecordBatch]| {
+            read_all(Bytes::from(encode(none.schema(), batches, Codec::Rows).unwrap())).unwrap()
+        };
+        let all = arrow::compute::concat_batches(&none.schema(), [&some, &more]).unwrap();
+        assert_eq!(read(&[none.clone(), some, none.clone(), more]), all);
+        assert_eq!(read(std::slice::from_ref(&none)), none);
+        assert_eq!(read(&[]), none);
     }
 }
