@@ -24,7 +24,7 @@ pub use way::Way;
 pub(crate) use way::obstacle;
 
 use crate::{
-    counted::counted,
+    plural::plural,
     point::Point,
     store::{Exceptions, RejectRecord, Sealed, StoreError, SyncStore, read_all},
     sync::{Redact, Rewrite},
@@ -52,7 +52,7 @@ pub enum ApplyError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// More rows were refused than the sync allows.
-    #[error("{} refused, the ceiling is {ceiling}; the first: {first}", counted(*.rejected, "row"))]
+    #[error("{rejected} {} refused, the ceiling is {ceiling}; the first: {first}", plural(*.rejected, "row"))]
     TooManyRejects {
         /// Rows refused so far.
         rejected: u64,

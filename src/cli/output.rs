@@ -1,8 +1,6 @@
 //! What goes to standard output and standard error.
 
-pub(super) use crate::counted::counted;
-
-use crate::engine::RunError;
+use crate::{engine::RunError, plural::plural};
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -88,6 +86,11 @@ pub(super) fn table(header: &[&str], left: usize) -> Table {
 /// A count with its thousands parted.
 pub(super) fn count(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
+}
+
+/// A count with what is counted: "1 row", "2,000 rows".
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {}", count(number), plural(number, noun))
 }
 
 /// A value on one line.

@@ -3,9 +3,9 @@
 use crate::{
     apply::ApplyError,
     carry::CarryError,
-    counted::counted,
     guard::Finding,
     object_storage::StorageErrorKind,
+    plural::plural,
     source::{SourceError, SourceErrorKind},
     store::{LeaseError, StoreError},
 };
@@ -86,7 +86,7 @@ pub enum Failure {
         mismatches: Vec<Mismatch>,
     },
     /// Two rows have the same key.
-    #[error("{} with more than one row, for example {}", counted(*.count, "key"), .keys.join(", "))]
+    #[error("{count} {} with more than one row, for example {}", plural(*.count, "key"), .keys.join(", "))]
     DuplicateKeys {
         /// How many keys.
         count: u64,
@@ -94,7 +94,7 @@ pub enum Failure {
         keys: Vec<String>,
     },
     /// Rows without a key.
-    #[error("{} with NULL in a key column, for example {}", counted(*.count, "row"), .rows.join(", "))]
+    #[error("{count} {} with NULL in a key column, for example {}", plural(*.count, "row"), .rows.join(", "))]
     NullKeys {
         /// How many rows.
         count: u64,
@@ -108,7 +108,7 @@ pub enum Failure {
         findings: Vec<Finding>,
     },
     /// More rows were refused than the sync allows.
-    #[error("{} refused, the ceiling is {ceiling}; the first: {first}", counted(*.rejected, "row"))]
+    #[error("{rejected} {} refused, the ceiling is {ceiling}; the first: {first}", plural(*.rejected, "row"))]
     TooManyRejects {
         /// Rows refused so far.
         rejected: u64,
