@@ -13,21 +13,23 @@ use arrow::{
 use bytes::Bytes;
 use parquet::{
     arrow::{
-        ArrowWriter,
+        ArrowSchemaConverter, ArrowWriter,
         arrow_reader::{
             ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
             ParquetRecordBatchReaderBuilder, RowSelection,
         },
-        arrow_writer::{ArrowColumnWriter, compute_leaves},
+        arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves},
     },
     basic::{Compression, Encoding, ZstdLevel},
     errors::ParquetError,
     file::{
         metadata::PageIndexPolicy,
         properties::{EnabledStatistics, WriterProperties},
+        writer::SerializedFileWriter,
     },
     schema::types::ColumnPath,
 };
+use std::sync::Arc;
 
 use super::{KEY_HASH, ROW_HASH};
 
@@ -65,23 +67,25 @@ pub fn encode(schema: SchemaRef, batches: &[RecordBatch], codec: Codec) -> Resul
                 properties.set_column_compression(column, Compression::UNCOMPRESSED)
             }),
     };
-    let writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties.build()))?;
-    let (mut file, group) = writer.into_serialized_writer()?;
+    let (mut file, _) = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties.build()))?
+        .into_serialized_writer()?;
     let batches = || batches.iter().filter(|batch| batch.num_rows() > 0);
     if batches().next().is_some() {
-        let mut writers = group.create_column_writers(0)?.into_iter();
+        let properties = file.properties().clone();
         let mut group = file.next_row_group()?;
-        // One column after the other, which the processor's caches like better than all columns of one batch after the other.
+        // One column after the other, which the processor's caches like better than all columns of one batch after the other. Each
+        // has its encoders made when it is its turn, as if it were alone in a file: they reserve up to a megabyte each.
         for (at, field) in schema.fields().iter().enumerate() {
-            let mut of_field: Vec<ArrowColumnWriter> = Vec::new();
+            let alone = Arc::new(schema.project(&[at])?);
+            let columns = ArrowSchemaConverter::new().convert(&alone)?;
+            let nowhere =
+                SerializedFileWriter::new(std::io::sink(), columns.root_schema_ptr(), properties.clone())?;
+            let mut writers = ArrowRowGroupWriterFactory::new(&nowhere, alone).create_column_writers(0)?;
             for batch in batches() {
                 let leaves = compute_leaves(field, batch.column(at))?;
-                if of_field.is_empty() {
-                    of_field.extend(writers.by_ref().take(leaves.len()));
-                }
-                of_field.iter_mut().zip(&leaves).try_for_each(|(writer, leaf)| writer.write(leaf))?;
+                writers.iter_mut().zip(&leaves).try_for_each(|(writer, leaf)| writer.write(leaf))?;
             }
-            for writer in of_field {
+            for writer in writers {
                 writer.close()?.append_to_row_group(&mut group)?;
             }
         }
@@ -174,7 +178,6 @@ mod tests {
         datatypes::{Field, Int64Type, TimeUnit},
     };
     use parquet::arrow::arrow_reader::RowSelector;
-    use std::sync::Arc;
 
     #[test]
     fn only_values_that_repeat_have_a_dictionary() {
