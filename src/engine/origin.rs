@@ -36,7 +36,7 @@ pub(super) enum Origin {
         /// What kind of run that is.
         kind: Kind,
         /// Keys that were found to differ, besides those that the store knows of.
-        unsure: Option<Unsure>,
+        unsure: Option<Box<Unsure>>,
     },
     /// The export of an earlier run: the table goes back to what it held then.
     Earlier(Box<(Sealed, Published)>),
@@ -79,7 +79,7 @@ impl Origin {
     }
 
     /// Keys that were found to differ.
-    pub(super) fn take_unsure(&mut self) -> Option<Unsure> {
+    pub(super) fn take_unsure(&mut self) -> Option<Box<Unsure>> {
         match self {
             Self::Last { unsure, .. } => unsure.take(),
             Self::Query | Self::Earlier(_) | Self::Table(_) => None,

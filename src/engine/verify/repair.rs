@@ -52,7 +52,7 @@ impl Held<'_> {
         let room = Room { memory_bytes: self.env.memory_bytes, scratch: &self.env.scratch };
         let gathered = Gathered::new(spec.shape.key_schema(), room, delete_extra);
         let (found, gathered) = self.verify(options, Some(gathered)).await?;
-        let unsure = gathered.map(Gathered::finish).transpose()?;
+        let unsure = gathered.map(Gathered::finish).transpose()?.map(Box::new);
         let to_delete = unsure.as_ref().and_then(|u| u.extra.as_ref()).map_or(0, Fingerprinted::rows);
         let left = found.extra - to_delete;
         let repair = match found.missing + found.changed + to_delete {
