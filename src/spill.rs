@@ -77,7 +77,7 @@ pub struct NewBucket {
 }
 
 impl Spill {
-    /// Gathers fingerprints with keys of this schema in at most `budget_bytes` of memory, the rest goes to files in
+    /// Gathers fingerprints with keys of this schema in at most `budget_bytes` of memory, the rest goes to a file in
     /// `scratch`.
     pub fn new(keys: SchemaRef, budget_bytes: usize, scratch: &Path) -> Self {
         let fixed = [

@@ -1,7 +1,7 @@
 //! Many small batches in one file of the scratch folder, to be read again in any order.
 //!
-//! It is one file however many there are, and nobody waits for another who reads: a server's limit of open files is reached
-//! soon where many large tables are compared at the same time.
+//! It is one file however many there are, since a process may have only so many open, and several large tables may be compared at
+//! the same time. Whoever reads does not wait for others who do.
 
 use arrow::{
     array::RecordBatch,
@@ -19,7 +19,7 @@ use std::{fs::File, io::BufWriter, ops::Range, os::unix::fs::FileExt, path::Path
 
 /// Batches are small: written one by one, each would have the system clear the rest of a page.
 const WRITE_BYTES: usize = 1 << 20;
-/// What an Arrow IPC file ends with: the length of its footer, and six letters.
+/// What an Arrow IPC file ends with: the length of its footer, and six bytes that say what it is.
 const TRAILER_BYTES: usize = 10;
 
 /// Writes batches. The file is gone from its folder already: nothing stays behind, however the process ends.
@@ -94,7 +94,7 @@ impl Run<'_> {
         let from = (place.offset() - start) as usize;
         let bytes = self.bytes.slice_with_length(from, (end(place) - place.offset()) as usize);
         let batch = self.decoder.read_record_batch(place, &bytes)?;
-        batch.ok_or_else(|| ArrowError::IpcError("a block without rows and columns".to_owned()))
+        batch.ok_or_else(|| ArrowError::IpcError("a block of what was written is no batch".to_owned()))
     }
 }
 
